@@ -1,0 +1,12 @@
+//! Who exists: accounts, their passwords, and what their owners can do with them.
+
+pub(crate) mod attempts;
+mod model;
+pub(crate) mod password;
+pub(crate) mod routes;
+pub(crate) mod session_routes;
+pub(crate) mod store;
+
+pub(crate) use model::NewPassword;
+pub use model::{Email, User};
+pub(crate) use password::Busy;

@@ -1,0 +1,229 @@
+//! The values of an account. Each is valid once it exists; `parse` is the only way to make one.
+
+use std::str::FromStr;
+
+use email_address::{EmailAddress, Options};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::db::{Id, Timestamp};
+use crate::input::{Field, Rejection, text, text_of_length};
+
+/// Passwords that are tried first, in lower case, one a line.
+const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
+/// Length of a password in bytes of UTF-8; bcrypt takes no more.
+const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=72;
+/// The longest `full_name`, in characters.
+const MAX_NAME_CHARS: usize = 200;
+/// The longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3).
+const MAX_EMAIL_BYTES: usize = 254;
+
+/// An account, as its owner and admins see it: never with a hash.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct User {
+    /// Its id; never given out twice.
+    #[schema(value_type = i64, example = 1, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    pub id: Id,
+    /// Its e-mail address, as it was given.
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+    /// Its owner's name.
+    #[schema(example = "Ada Lovelace")]
+    pub full_name: Option<String>,
+    /// False: it can neither log in nor use its tokens.
+    #[schema(example = true)]
+    pub is_active: bool,
+    /// Whether it may have the scope `admin`.
+    #[schema(example = false)]
+    pub is_admin: bool,
+    /// Whether the owner has shown that the address is theirs.
+    #[schema(example = false)]
+    pub email_verified: bool,
+    /// When it was made, UTC.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
+    pub created_at: Timestamp,
+    /// When it was last changed, UTC.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
+    pub updated_at: Timestamp,
+}
+
+/// An e-mail address. Its case is kept, but two that differ in nothing else are the same account's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// Reads an address; surrounding blanks are ignored.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that says what is expected.
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
+        let text = text.trim();
+        let refused = |message: &str| Err(Rejection::new("value_error", message));
+        if text.len() > MAX_EMAIL_BYTES {
+            return refused("An e-mail address has at most 254 bytes");
+        }
+        let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
+        match EmailAddress::parse_with_options(text, options) {
+            Ok(_) if !text.contains(char::is_control) => Ok(Self(text.to_owned())),
+            _ => refused("Input should be an e-mail address, such as ada@example.com"),
+        }
+    }
+
+    /// The address as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the account is looked up by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        Self::key_of(&self.0)
+    }
+
+    /// What an account with that address would be looked up by, were it one. NUL, which PostgreSQL cannot compare, is cut.
+    #[must_use]
+    pub fn key_of(text: &str) -> String {
+        text.trim().to_lowercase().replace('\0', "")
+    }
+}
+
+impl FromStr for Email {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|rejection| rejection.message)
+    }
+}
+
+impl Field for Email {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        Self::parse(text(value)?)
+    }
+}
+
+/// The name of an account's owner: at most 200 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FullName(String);
+
+impl FullName {
+    /// The name.
+    #[must_use]
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl Field for FullName {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        text_of_length(value, 0, MAX_NAME_CHARS).map(|text| Self(text.to_owned()))
+    }
+}
+
+/// A password that an account may have: 8 to 72 bytes in UTF-8, no NUL, not a common one.
+#[derive(Clone, Debug)]
+pub(crate) struct NewPassword(SecretString);
+
+impl NewPassword {
+    /// Reads a password, as typed.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that says what is expected, without the password.
+    pub(crate) fn parse(text: &str) -> Result<Self, Rejection> {
+        if text.contains('\0') {
+            return Err(Rejection::new("string_nul", "Password should not contain a NUL character"));
+        }
+        if text.len() < *PASSWORD_BYTES.start() {
+            return Err(Rejection::new("string_too_short", "Password should have at least 8 bytes in UTF-8"));
+        }
+        if text.len() > *PASSWORD_BYTES.end() {
+            return Err(Rejection::new("string_too_long", "Password should have at most 72 bytes in UTF-8"));
+        }
+        if is_common(text) {
+            return Err(Rejection::new(
+                "value_error",
+                "This password is one of the first that are tried: choose another",
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Whether it is the account's own address, which everybody knows.
+    #[must_use]
+    pub(crate) fn is_email(&self, email: &Email) -> bool {
+        Email::key_of(self.0.expose_secret()) == email.key()
+    }
+
+    pub(crate) fn expose(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+impl Field for NewPassword {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        Self::parse(text(value)?)
+    }
+}
+
+/// The fault of a password that is the e-mail address.
+pub(crate) fn password_is_email() -> Rejection {
+    Rejection::new("value_error", "Password should not be the e-mail address")
+}
+
+fn is_common(password: &str) -> bool {
+    let lower = password.to_lowercase();
+    let first = lower.chars().next();
+    let is_one_character = lower.chars().all(|character| Some(character) == first);
+    let digits = "01234567890123456789";
+    let letters = "abcdefghijklmnopqrstuvwxyz";
+    let backwards = |text: &str| text.chars().rev().collect::<String>();
+    let runs = [digits.to_owned(), backwards(digits), letters.to_owned(), backwards(letters)];
+    is_one_character
+        || runs.iter().any(|run| run.contains(&lower))
+        || COMMON_PASSWORDS.lines().any(|line| line == lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_keeps_its_case_and_is_found_without_it() {
+        let email = Email::parse(" Ada@Example.COM ").expect("an address");
+        assert_eq!((email.as_str(), email.key().as_str()), ("Ada@Example.COM", "ada@example.com"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in
+            ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example", "Ada <ada@example.com>", "a@b@c.de"]
+        {
+            assert!(Email::parse(text).is_err(), "{text:?}");
+        }
+        assert!(Email::parse(&format!("{}@example.com", "a".repeat(250))).is_err());
+    }
+
+    #[test]
+    fn passwords_have_8_to_72_bytes() {
+        assert!(NewPassword::parse("ä-bcdef").is_ok(), "7 characters, 8 bytes");
+        assert!(NewPassword::parse("a-bcdef").is_err());
+        assert!(NewPassword::parse(&"aB".repeat(36)).is_ok());
+        assert!(NewPassword::parse(&format!("{}c", "aB".repeat(36))).is_err());
+        assert!(NewPassword::parse("abc\0defgh").is_err());
+    }
+
+    #[test]
+    fn common_passwords_are_refused_in_any_case() {
+        for text in ["password", "Password1", "12345678", "987654321", "aaaaaaaa", "QWERTYUIOP", "iloveyou"] {
+            assert!(NewPassword::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        let password = NewPassword::parse("lantern-quartz").expect("a password");
+        assert!(!format!("{password:?}").contains("lantern"));
+    }
+}

@@ -1,0 +1,111 @@
+//! Accounts in the database.
+
+use diesel::prelude::*;
+
+use super::model::User;
+use crate::db::schema::users;
+use crate::db::{Conn, Id, StoreError, Timestamp};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// An account as it is kept. Its `Debug` leaves the hash out.
+#[derive(Clone, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub(crate) struct UserRow {
+    pub id: Id,
+    pub email: String,
+    pub password_hash: String,
+    pub full_name: Option<String>,
+    pub is_active: bool,
+    pub is_admin: bool,
+    pub email_verified: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// An account to be kept.
+#[derive(Clone, Insertable)]
+#[diesel(table_name = users)]
+pub(crate) struct NewUser {
+    pub email: String,
+    pub email_key: String,
+    pub password_hash: String,
+    pub full_name: Option<String>,
+    pub is_active: bool,
+    pub is_admin: bool,
+    pub email_verified: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl std::fmt::Debug for UserRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserRow").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            full_name: row.full_name,
+            is_active: row.is_active,
+            is_admin: row.is_admin,
+            email_verified: row.email_verified,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+pub(crate) fn find_user(conn: &mut Conn, id: Id) -> Result<Option<UserRow>> {
+    Ok(users::table.find(id).select(UserRow::as_select()).first(conn).optional()?)
+}
+
+pub(crate) fn find_user_by_email_key(conn: &mut Conn, key: &str) -> Result<Option<UserRow>> {
+    Ok(users::table.filter(users::email_key.eq(key)).select(UserRow::as_select()).first(conn).optional()?)
+}
+
+/// Keeps a new account.
+///
+/// # Errors
+/// [`StoreError::Taken`] when there is one with that address.
+pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
+    // diesel 2.3: `as_returning` does not compile for two back ends, a tuple of columns does.
+    let columns = (
+        users::id,
+        users::email,
+        users::password_hash,
+        users::full_name,
+        users::is_active,
+        users::is_admin,
+        users::email_verified,
+        users::created_at,
+        users::updated_at,
+    );
+    Ok(diesel::insert_into(users::table).values(user).returning(columns).get_result(conn)?)
+}
+
+pub(crate) fn update_full_name(
+    conn: &mut Conn,
+    id: Id,
+    full_name: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<UserRow>> {
+    let change = (users::full_name.eq(full_name), users::updated_at.eq(now));
+    diesel::update(users::table.find(id)).set(change).execute(conn)?;
+    find_user(conn, id)
+}
+
+pub(crate) fn update_password(conn: &mut Conn, id: Id, password_hash: &str, now: Timestamp) -> Result<()> {
+    let change = (users::password_hash.eq(password_hash), users::updated_at.eq(now));
+    diesel::update(users::table.find(id)).set(change).execute(conn)?;
+    Ok(())
+}
+
+/// Deletes an account and, by its foreign key, its posts.
+pub(crate) fn delete_user(conn: &mut Conn, id: Id) -> Result<()> {
+    diesel::delete(users::table.find(id)).execute(conn)?;
+    Ok(())
+}

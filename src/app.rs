@@ -1,0 +1,200 @@
+//! The service as a whole: opened from settings, then served, or added to another actix-web application.
+
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
+use actix_web::{App, HttpServer};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
+
+use crate::accounts::attempts::Attempts;
+use crate::accounts::password::Passwords;
+use crate::background::Background;
+use crate::config::{DatabaseUrl, Settings};
+use crate::db::{Db, OpenError, Timestamp};
+use crate::docs::{self, Document};
+use crate::http::body::BodyLimit;
+use crate::http::conventions::conventions;
+use crate::http::fallback::{Routes, no_route};
+use crate::http::origin::TrustedProxies;
+use crate::http::{cors, tls};
+use crate::tokens::sessions::Sessions;
+use crate::{accounts, openapi, operations, posts, tokens};
+
+/// How long requests in flight may take after SIGTERM, in seconds.
+const SHUTDOWN_SECONDS: u64 = 25;
+
+/// The service could not start. One line: the cause and, where there is one, the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be opened or migrated.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The keys cannot be read or made.
+    #[error("keys: {0}")]
+    Keys(String),
+    /// The address cannot be listened on.
+    #[error("server.bind {address}: {cause}; stop what listens there, or set another address")]
+    Bind {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("{0}")]
+    Tls(String),
+    /// The system refused a thread or a socket.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A Keyfob, connected to its database. Clones are the same one.
+///
+/// ```no_run
+/// use actix_web::{App, HttpResponse, HttpServer, web};
+/// use keyfob::{CurrentUser, Keyfob, Settings};
+///
+/// #[actix_web::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let keyfob = Keyfob::open(Settings::load()?).await?;
+///     let app = move || {
+///         App::new()
+///             .configure(|cfg| keyfob.configure(cfg))
+///             .route("/hello", web::get().to(async |user: CurrentUser| HttpResponse::Ok().body(user.id().to_string())))
+///     };
+///     Ok(HttpServer::new(app).bind("127.0.0.1:8080")?.run().await?)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Keyfob(Arc<Parts>);
+
+struct Parts {
+    settings: Settings,
+    db: Data<Db>,
+    sessions: Data<Sessions>,
+    passwords: Data<Passwords>,
+    attempts: Data<Attempts>,
+    document: Data<Document>,
+    routes: Data<Routes>,
+    _background: Background,
+}
+
+impl std::fmt::Debug for Keyfob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keyfob")
+    }
+}
+
+/// Every feature of the service. A new one is added here.
+fn features(cfg: &mut ApiConfig<'_>) {
+    cfg.configure(posts::routes::configure)
+        .configure(accounts::routes::configure)
+        .configure(accounts::session_routes::configure)
+        .configure(tokens::routes::configure)
+        .configure(tokens::metadata::configure)
+        .configure(operations::configure)
+        .configure(docs::configure);
+}
+
+/// The OpenAPI 3.1 document of the service.
+#[must_use]
+pub fn openapi_document() -> utoipa::openapi::OpenApi {
+    let app = App::new().into_utoipa_app().openapi(openapi::head()).configure(features);
+    let (_, mut document) = app.split_for_parts();
+    openapi::finish(&mut document);
+    document
+}
+
+impl Keyfob {
+    /// Opens the database, brings it up to date, and loads the keys, making what a first start lacks.
+    ///
+    /// # Errors
+    /// [`StartError`] says in one line what is wrong and what to do.
+    pub async fn open(settings: Settings) -> Result<Self, StartError> {
+        let db = Db::open(&settings.database)?;
+        let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
+        let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
+        let document = openapi_document();
+        let text = document.to_pretty_json().map_err(std::io::Error::other)?;
+        Ok(Self(Arc::new(Parts {
+            _background: Background::start(db.clone(), sessions.clone().into_inner())?,
+            passwords: Data::new(Passwords::start(&settings.password)?),
+            attempts: Data::new(Attempts::new(&settings.rate_limit)),
+            routes: Data::new(Routes::of(&document)),
+            document: Data::new(Document(Bytes::from(text))),
+            db: Data::new(db),
+            sessions,
+            settings,
+        })))
+    }
+
+    /// Adds all routes of the service, and what [`CurrentUser`](crate::CurrentUser) needs, to an application.
+    pub fn configure(&self, cfg: &mut ServiceConfig) {
+        self.guard(cfg);
+        features(&mut ApiConfig::new(cfg));
+    }
+
+    /// Adds only what [`CurrentUser`](crate::CurrentUser) and [`bearer`](crate::bearer) need: for an application that
+    /// checks the tokens of a Keyfob on the same database and has no `/login` of its own.
+    pub fn guard(&self, cfg: &mut ServiceConfig) {
+        let parts = &self.0;
+        cfg.app_data(parts.db.clone())
+            .app_data(parts.sessions.clone())
+            .app_data(parts.passwords.clone())
+            .app_data(parts.attempts.clone())
+            .app_data(parts.document.clone())
+            .app_data(Data::new(BodyLimit(parts.settings.server.max_body_bytes)))
+            .app_data(Data::new(TrustedProxies(parts.settings.server.trusted_proxies.clone())));
+    }
+
+    /// Serves until SIGTERM or Ctrl-C; requests in flight are finished then.
+    ///
+    /// # Errors
+    /// [`StartError`] when the address cannot be listened on or the certificate cannot be used.
+    pub async fn serve(self) -> Result<(), StartError> {
+        Ok(self.listen()?.await?)
+    }
+
+    fn listen(&self) -> Result<Server, StartError> {
+        let settings = &self.0.settings.server;
+        let keyfob = self.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .configure(|cfg| keyfob.configure(cfg))
+                .app_data(keyfob.0.routes.clone())
+                .default_service(web::to(no_route))
+                .wrap(cors::layer(&keyfob.0.settings.server.cors_origins))
+                .wrap(from_fn(conventions))
+        })
+        .workers(settings.workers)
+        .shutdown_timeout(SHUTDOWN_SECONDS);
+        let bind_error = |cause| StartError::Bind { address: settings.bind, cause };
+        let server = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(cert), Some(key)) => {
+                let tls = tls::server_config(cert, key).map_err(StartError::Tls)?;
+                server.bind_rustls_0_23(settings.bind, tls).map_err(bind_error)?
+            }
+            _ => server.bind(settings.bind).map_err(bind_error)?,
+        };
+        self.announce(&server.addrs());
+        Ok(server.run())
+    }
+
+    fn announce(&self, addresses: &[std::net::SocketAddr]) {
+        let settings = &self.0.settings;
+        let scheme = if settings.server.tls_cert.is_some() { "https" } else { "http" };
+        let data = match &settings.database.url {
+            DatabaseUrl::Sqlite(path) => {
+                std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string()
+            }
+            url @ DatabaseUrl::Postgres(_) => url.to_string(),
+        };
+        for address in addresses {
+            let docs = format!("{scheme}://{address}/docs");
+            tracing::info!(%address, docs, data, "listening");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the service does by itself: learns of revocations and new keys, writes noted uses, deletes what has expired.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot::{Receiver, Sender, channel};
+use tokio::time::timeout;
+
+use crate::db::{Db, Timestamp};
+use crate::tokens::keyring::RELOAD_SECONDS;
+use crate::tokens::revocations::POLL_MILLIS;
+use crate::tokens::sessions::Sessions;
+
+/// How often expired rows are looked for, in seconds.
+const SWEEP_SECONDS: u64 = 60;
+
+/// The thread that does it; ends, after a last round, when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Background {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Background {
+    /// A thread of its own, so that it also runs inside another application, whatever its runtime.
+    pub(crate) fn start(db: Db, sessions: Arc<Sessions>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("keyfob-background".into())
+            .spawn(move || runtime.block_on(run(db, &sessions, stopped)))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn run(db: Db, sessions: &Sessions, mut stopped: Receiver<()>) {
+    let start = Timestamp::now();
+    let (mut reload_at, mut sweep_at) = (start.plus_seconds(RELOAD_SECONDS), start);
+    while timeout(Duration::from_millis(POLL_MILLIS), &mut stopped).await.is_err() {
+        let now = Timestamp::now();
+        report("revocations could not be read", sessions.poll_revocations(now).await);
+        report("uses could not be written", sessions.flush_uses(now).await);
+        if now >= reload_at {
+            report("keys could not be reloaded", sessions.keyring.reload(&db, now).await);
+            reload_at = now.plus_seconds(RELOAD_SECONDS);
+        }
+        if now >= sweep_at {
+            let swept = sessions.delete_expired(now).await;
+            let is_done = !matches!(swept, Ok(true));
+            report("expired rows could not be deleted", swept);
+            if is_done {
+                sweep_at = now.plus_seconds(SWEEP_SECONDS);
+            }
+        }
+    }
+    report("uses could not be written", sessions.flush_uses(Timestamp::now()).await);
+}
+
+fn report<T>(what: &str, result: Result<T, impl std::fmt::Display>) {
+    if let Err(error) = result {
+        tracing::warn!(cause = %error, "{what}");
+    }
+}

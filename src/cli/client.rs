@@ -1,0 +1,114 @@
+//! `keyfob client`
+
+use serde_json::json;
+
+use super::{CommandError, print};
+use crate::config::Settings;
+use crate::db::{Db, StoreError, Timestamp};
+use crate::tokens::client::{BUILTIN_CLIENT, Grant, is_client_text, new_secret};
+use crate::tokens::sessions::end_sessions_of_client;
+use crate::tokens::store::{self, ClientRow};
+use crate::tokens::{ScopeSet, scope::UnknownScope};
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Register a client; prints its id and, once, its secret
+    Add(Add),
+    /// List the clients
+    List,
+    /// Remove a client; its sessions end
+    Remove {
+        /// The client's id
+        #[arg(long)]
+        id: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct Add {
+    /// The client's id: letters, digits and . _ ~ -
+    #[arg(long, value_parser = parse_id)]
+    id: String,
+    /// An app that cannot keep a secret, such as a mobile app: it gets none
+    #[arg(long)]
+    public: bool,
+    /// A grant that it may use: password or refresh_token; may be repeated; both if absent
+    #[arg(long = "grant", value_parser = parse_grant)]
+    grants: Vec<Grant>,
+    /// The scopes that it may have at the most, space-separated; all if absent
+    #[arg(long, value_parser = parse_scope)]
+    scope: Option<ScopeSet>,
+    /// How long its access tokens live, in seconds; at the most token.access_ttl_seconds
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..=86400))]
+    access_ttl_seconds: Option<i64>,
+    /// How long its refresh tokens live, in seconds
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
+    refresh_ttl_seconds: Option<i64>,
+}
+
+pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
+    let db = Db::open(&settings.database)?;
+    match command {
+        Command::Add(client) => add(&db, client).await,
+        Command::List => {
+            for client in db.read(store::list_clients).await? {
+                let kind = if client.secret_hash.is_some() { "confidential" } else { "public" };
+                print(&format!(
+                    "{}\t{kind}\t{}\t{}",
+                    client.id,
+                    client.grants,
+                    client.scopes.as_deref().unwrap_or("-")
+                ))?;
+            }
+            Ok(())
+        }
+        Command::Remove { id } => remove(&db, settings, id).await,
+    }
+}
+
+async fn add(db: &Db, client: Add) -> Result<(), CommandError> {
+    let taken = || CommandError::Refused(format!("there is a client with the id {}", client.id));
+    if client.id == BUILTIN_CLIENT {
+        return Err(taken());
+    }
+    let (secret, hash) =
+        if client.public { (None, None) } else { new_secret().map(|(secret, hash)| (Some(secret), Some(hash)))? };
+    let grants = if client.grants.is_empty() { Grant::ALL.to_vec() } else { client.grants };
+    let row = ClientRow {
+        id: client.id.clone(),
+        secret_hash: hash,
+        grants: grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join(" "),
+        scopes: client.scope.map(|scope| scope.as_str().to_owned()),
+        access_ttl_seconds: client.access_ttl_seconds,
+        refresh_ttl_seconds: client.refresh_ttl_seconds,
+        created_at: Timestamp::now(),
+    };
+    db.write(move |conn| store::insert_client(conn, &row)).await.map_err(|error| match error {
+        StoreError::Taken => taken(),
+        other => other.into(),
+    })?;
+    let mut printed = json!({ "client_id": client.id });
+    if let (Some(secret), Some(object)) = (secret, printed.as_object_mut()) {
+        object.insert("client_secret".into(), secret.into());
+    }
+    print(&printed.to_string())
+}
+
+async fn remove(db: &Db, settings: &Settings, id: String) -> Result<(), CommandError> {
+    let gone = id.clone();
+    let is_removed = end_sessions_of_client(db, &settings.token, id).await?;
+    if is_removed { Ok(()) } else { Err(CommandError::Refused(format!("there is no client with the id {gone}"))) }
+}
+
+fn parse_id(text: &str) -> Result<String, String> {
+    let fits = is_client_text(text);
+    fits.then(|| text.to_owned()).ok_or_else(|| "1 to 128 letters, digits and . _ ~ - are expected".to_owned())
+}
+
+fn parse_grant(text: &str) -> Result<Grant, String> {
+    Grant::parse(text).ok_or_else(|| "password or refresh_token is expected".to_owned())
+}
+
+fn parse_scope(text: &str) -> Result<ScopeSet, UnknownScope> {
+    ScopeSet::parse(text)
+}

@@ -1,0 +1,42 @@
+//! `keyfob key`
+
+use super::{CommandError, print};
+use crate::config::{Algorithm, Settings};
+use crate::db::{Db, Timestamp};
+use crate::tokens::keyring::{Keyring, is_configured, rotate};
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a new signing key; running servers publish it within seconds, then sign with it
+    Rotate {
+        /// EdDSA, ES256, RS256 or HS256; `token.algorithm` if absent
+        #[arg(long)]
+        algorithm: Option<Algorithm>,
+    },
+    /// List the signing keys: name, algorithm, since when each signs, until when each is accepted
+    List,
+}
+
+pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
+    let db = Db::open(&settings.database)?;
+    let (token, now) = (&settings.token, Timestamp::now());
+    match command {
+        Command::Rotate { algorithm } => {
+            if is_configured(token) {
+                let remedy =
+                    "the key is configured (token.secret or token.private_key_file): change it there and restart";
+                return Err(CommandError::Refused(remedy.into()));
+            }
+            // A first key must be there, or the new one would sign before every replica knows it.
+            Keyring::load(token, &db, now).await?;
+            print(&rotate(token, &db, algorithm.unwrap_or(token.algorithm), now).await?)
+        }
+        Command::List => {
+            for key in Keyring::load(token, &db, now).await?.snapshot().iter() {
+                let until = key.accepted_until.map_or_else(|| "-".to_owned(), |until| until.to_string());
+                print(&format!("{}\t{}\t{}\t{until}", key.kid, key.algorithm, key.signs_from))?;
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `keyfob user`
+
+use std::io::{BufRead, IsTerminal, stdin};
+
+use super::{CommandError, print};
+use crate::accounts::password::Passwords;
+use crate::accounts::store::{NewUser, insert_user};
+use crate::accounts::{Email, NewPassword};
+use crate::config::Settings;
+use crate::db::{Db, StoreError, Timestamp};
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Make an account; the password is read from standard input, one line
+    Create {
+        /// The e-mail address to log in with
+        #[arg(long)]
+        email: Email,
+        /// May have the scope `admin`
+        #[arg(long)]
+        admin: bool,
+    },
+}
+
+pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
+    match command {
+        Command::Create { email, admin } => create(settings, email, admin).await,
+    }
+}
+
+async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(), CommandError> {
+    let refused = |message: &str| CommandError::Refused(message.to_owned());
+    let password = NewPassword::parse(&read_password()?).map_err(|rejection| refused(&rejection.message))?;
+    if password.is_email(&email) {
+        return Err(refused("the password should not be the e-mail address"));
+    }
+    let db = Db::open(&settings.database)?;
+    let password_hash = Passwords::start(&settings.password)?.hash(password).await;
+    let now = Timestamp::now();
+    let user = NewUser {
+        email_key: email.key(),
+        email: email.as_str().to_owned(),
+        password_hash: password_hash.map_err(|error| refused(&error.to_string()))?,
+        full_name: None,
+        is_active: true,
+        is_admin,
+        email_verified: false,
+        created_at: now,
+        updated_at: now,
+    };
+    let row = db.write(move |conn| insert_user(conn, &user)).await.map_err(|error| match error {
+        StoreError::Taken => refused(&format!("there is an account with the e-mail address {}", email.as_str())),
+        other => other.into(),
+    })?;
+    print(&format!("made account {} ({}){}", row.id, row.email, if is_admin { ", an admin" } else { "" }))
+}
+
+/// One line of standard input; on a terminal asked twice, without echo.
+fn read_password() -> Result<String, CommandError> {
+    if stdin().is_terminal() {
+        let first = rpassword::prompt_password("Password: ")?;
+        if rpassword::prompt_password("Once more: ")? != first {
+            return Err(CommandError::Refused("the two passwords differ".into()));
+        }
+        return Ok(first);
+    }
+    let mut line = String::new();
+    stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,104 @@
+//! The names of all settings, and what an unknown one was probably meant to be.
+
+/// Every key, also those that no file sets; a test holds it against `config/default.toml` and
+/// `keyfob config`.
+pub(super) const KEYS: &[&str] = &[
+    "server.bind",
+    "server.workers",
+    "server.max_body_bytes",
+    "server.tls_cert",
+    "server.tls_key",
+    "server.trusted_proxies",
+    "server.cors_origins",
+    "database.url",
+    "database.pool_size",
+    "database.pool_wait_seconds",
+    "token.algorithm",
+    "token.secret",
+    "token.private_key_file",
+    "token.issuer",
+    "token.audience",
+    "token.access_ttl_seconds",
+    "token.refresh_ttl_seconds",
+    "token.session_ttl_seconds",
+    "token.refresh_grace_seconds",
+    "token.key_encryption_secret",
+    "token.key_rotation_days",
+    "token.revocation_fail",
+    "token.password_grant",
+    "token.builtin_client",
+    "password.bcrypt_cost",
+    "password.hash_threads",
+    "password.queue_length",
+    "rate_limit.enabled",
+    "rate_limit.account_failures",
+    "rate_limit.address_failures",
+    "rate_limit.window_seconds",
+];
+
+/// How alike two names must be (0 to 1) for one to be offered for the other.
+const ALIKE: f64 = 0.6;
+
+/// Whether `key` is a setting.
+pub(super) fn is_key(key: &str) -> bool {
+    KEYS.contains(&key)
+}
+
+/// Whether `name` is a section, such as `server`.
+pub(super) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| section(key) == name)
+}
+
+/// What is wrong with a key that is not in [`KEYS`], and what was probably meant.
+pub(super) fn unknown_fault(key: &str) -> String {
+    if is_section(key) {
+        let of_section = KEYS.iter().copied().filter(|known| section(known) == key);
+        let names: Vec<&str> = of_section.collect();
+        return format!("is a section, not a key; allowed: {}", names.join(", "));
+    }
+    match nearest(key) {
+        Some(known) => format!("unknown key, did you mean `{known}`?"),
+        None => "unknown key; allowed: those that `keyfob config` lists".to_owned(),
+    }
+}
+
+/// The environment variable of a key.
+pub(super) fn variable_name(key: &str) -> String {
+    format!("KEYFOB__{}", key.replace('.', "__").to_uppercase())
+}
+
+/// The key whose variable was meant by a name that starts with a single underscore,
+/// `KEYFOB_SERVER__BIND`.
+///
+/// Only an exact hit counts: orchestrators set variables such as `KEYFOB_SERVICE_HOST` on their
+/// own.
+pub(super) fn misspelt_variable(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let rest = name.strip_prefix("keyfob_")?.replace("__", "_");
+    KEYS.iter().copied().find(|key| key.replace('.', "_") == rest)
+}
+
+/// The most similar key, judged by the whole name or by its last part: the right name in a wrong
+/// section is near too.
+fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_lowercase();
+    let likeness = |known: &str| {
+        let whole = strsim::normalized_damerau_levenshtein(&key, known);
+        let last = strsim::normalized_damerau_levenshtein(last_part(&key), last_part(known));
+        // The whole name breaks ties between sections that share a last part.
+        (whole.max(last), whole)
+    };
+    KEYS.iter()
+        .map(|known| (likeness(known), *known))
+        .filter(|((score, _), _)| *score >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)))
+        .map(|(_, known)| known)
+}
+
+fn section(key: &str) -> &str {
+    key.split_once('.').map_or(key, |(section, _)| section)
+}
+
+fn last_part(key: &str) -> &str {
+    key.rsplit_once('.').map_or(key, |(_, last)| last)
+}

@@ -1,0 +1,214 @@
+//! Where settings come from: files, `.env` and the environment, laid over each other.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::values::Values;
+use super::{ConfigError, Environment, keys, quoted};
+
+/// Built in, so that the program runs alone; the file in the working directory lies over it.
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Environments whose file may be absent.
+const KNOWN_ENVIRONMENTS: [&str; 2] = ["development", "production"];
+
+/// A variable: the name as it was written, and the value.
+type Variable = (String, String);
+
+/// The variables of the process that could be ours.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(super) fn process_variables() -> Result<Vec<Variable>, ConfigError> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        // A name that is not UTF-8 is not ours.
+        let Some(name) = name.into_string().ok().filter(|name| is_ours(name)) else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => variables.push((name, value)),
+            Err(_) => return Err(ConfigError::new(name, "is not UTF-8; allowed: UTF-8")),
+        }
+    }
+    Ok(variables)
+}
+
+/// All layers, merged, and the environment that picked them.
+pub(super) fn gather(
+    dir: &Path,
+    process: impl IntoIterator<Item = Variable>,
+) -> Result<(Environment, Values), ConfigError> {
+    let process = by_lower_case_name(process)?;
+    let dotenv = by_lower_case_name(read_dotenv(dir)?)?;
+    let environment = environment(&process, &dotenv)?;
+
+    let mut values = Values::default();
+    values.add_toml("the built-in defaults", DEFAULTS)?;
+    add_file(&mut values, dir, "default")?;
+    let found = add_file(&mut values, dir, environment.as_str())?;
+    if !found && matches!(environment, Environment::Other(_)) {
+        return Err(missing_file(&environment));
+    }
+    add_variables(&mut values, dotenv, " in .env")?;
+    add_variables(&mut values, process, "")?;
+    Ok((environment, values))
+}
+
+/// Reads `KEYFOB_ENV`, in the process before `.env`; empty counts as unset.
+fn environment(
+    process: &BTreeMap<String, Variable>,
+    dotenv: &BTreeMap<String, Variable>,
+) -> Result<Environment, ConfigError> {
+    let named = [process, dotenv]
+        .into_iter()
+        .filter_map(|layer| layer.get("keyfob_env"))
+        .map(|(_, value)| value.trim())
+        .find(|value| !value.is_empty());
+    let Some(name) = named else {
+        return Ok(Environment::Development);
+    };
+    // Any case of the two known names is taken: where file names ignore case, `Production` would
+    // find the file of `production` and leave its checks off.
+    match name.to_ascii_lowercase().as_str() {
+        "development" => Ok(Environment::Development),
+        "production" => Ok(Environment::Production),
+        _ if is_environment_name(name) => Ok(Environment::Other(name.to_owned())),
+        _ => {
+            let fault = "is no name of an environment; allowed: letters, digits, `-` and `_`";
+            let line = format!("{} {fault}", quoted(name));
+            Err(ConfigError::new("KEYFOB_ENV", line))
+        }
+    }
+}
+
+/// Whether the name can be part of a path without leading elsewhere.
+fn is_environment_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+fn missing_file(environment: &Environment) -> ConfigError {
+    let name = environment.as_str();
+    let is_near = |known: &&str| strsim::jaro_winkler(known, name) > 0.8;
+    let near = KNOWN_ENVIRONMENTS.into_iter().find(is_near);
+    let hint = near.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+    let fault = format!("`{name}` has no config/{name}.toml");
+    let allowed = format!("development, production, or a name with a file{hint}");
+    ConfigError::new("KEYFOB_ENV", format!("{fault}; allowed: {allowed}"))
+}
+
+/// Lays `config/{name}.toml` over the values; `false` where there is none.
+fn add_file(values: &mut Values, dir: &Path, name: &str) -> Result<bool, ConfigError> {
+    let file = format!("config/{name}.toml");
+    match read_text(&dir.join(&file), &file)? {
+        Some(text) => values.add_toml(&file, &text).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn add_variables(values: &mut Values, variables: BTreeMap<String, Variable>, place: &str) -> Result<(), ConfigError> {
+    for (lower, (name, value)) in variables {
+        let Some(rest) = lower.strip_prefix("keyfob__") else {
+            refuse_misspelt(&name)?;
+            continue;
+        };
+        let origin = format!("environment variable {name}{place}");
+        values.add_variable(rest.replace("__", "."), value, &origin)?;
+    }
+    Ok(())
+}
+
+fn refuse_misspelt(name: &str) -> Result<(), ConfigError> {
+    match keys::misspelt_variable(name) {
+        Some(key) => {
+            let meant = keys::variable_name(key);
+            let fault = format!("unknown variable, did you mean `{meant}` for `{key}`?");
+            Err(ConfigError::new(name, fault))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Keeps what could be ours; names are compared without case, so one name in two spellings has no
+/// clear winner.
+fn by_lower_case_name(
+    variables: impl IntoIterator<Item = Variable>,
+) -> Result<BTreeMap<String, Variable>, ConfigError> {
+    let mut kept = BTreeMap::new();
+    for (name, value) in variables {
+        if !is_ours(&name) {
+            continue;
+        }
+        let lower = name.to_lowercase();
+        if let Some((earlier, _)) = kept.insert(lower, (name.clone(), value)) {
+            let fault = format!("is set twice, also as {earlier}; allowed: once");
+            return Err(ConfigError::new(name, fault));
+        }
+    }
+    Ok(kept)
+}
+
+fn is_ours(name: &str) -> bool {
+    name.to_lowercase().starts_with("keyfob_")
+}
+
+/// The variables in `.env`, none where there is no such file; the process environment is left as it
+/// is.
+fn read_dotenv(dir: &Path) -> Result<Vec<Variable>, ConfigError> {
+    let Some(mut text) = read_text(&dir.join(".env"), ".env")? else {
+        return Ok(Vec::new());
+    };
+    // dotenvy 0.15 takes a last line that ends in a blank and no newline for an open quote.
+    text.push('\n');
+    let lines_read = Cell::new(0);
+    let mut entries = dotenvy::from_read_iter(Lines { rest: text.as_bytes(), count: &lines_read });
+    let mut variables = Vec::new();
+    loop {
+        let before = lines_read.get();
+        match entries.next() {
+            Some(Ok(variable)) => variables.push(variable),
+            Some(Err(_)) => return Err(dotenv_fault(&text, before)),
+            None => return Ok(variables),
+        }
+    }
+}
+
+/// Names the line alone: dotenvy's own message quotes it, and it may hold a secret.
+fn dotenv_fault(text: &str, lines_before: usize) -> ConfigError {
+    let is_entry = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let skipped = text.lines().skip(lines_before).position(is_entry).unwrap_or_default();
+    let place = format!(".env line {}", lines_before + skipped + 1);
+    let allowed = "NAME=value, with single quotes around a value that holds blanks, `$` or `#`";
+    ConfigError::new(place, format!("cannot be read; allowed: {allowed}"))
+}
+
+/// The text of a file without a byte order mark, `None` where there is no such file.
+fn read_text(path: &Path, shown: &str) -> Result<Option<String>, ConfigError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ConfigError::new(shown, format!("cannot be read: {error}"))),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::new(shown, "is not UTF-8"))?;
+    Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+}
+
+/// Gives out one line a read, so that the count tells how far dotenvy has come: its errors hold no
+/// line number.
+struct Lines<'a> {
+    rest: &'a [u8],
+    count: &'a Cell<usize>,
+}
+
+impl Read for Lines<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut line = self.rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let length = line.read(buffer)?;
+        if length > 0 && line.is_empty() {
+            self.count.set(self.count.get() + 1);
+        }
+        self.rest = self.rest.get(length..).unwrap_or_default();
+        Ok(length)
+    }
+}

@@ -1,0 +1,133 @@
+//! The effective settings as TOML, for `keyfob config`.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::database_url::MASK;
+use super::{DatabaseSettings, PasswordSettings, RateLimitSettings, ServerSettings, Settings, TokenSettings};
+
+/// Every key, in the order of `config/default.toml`.
+pub(super) fn masked(settings: &Settings) -> String {
+    let mut toml = Toml { text: format!("# KEYFOB_ENV is {}\n", settings.environment) };
+    server(&mut toml, &settings.server);
+    database(&mut toml, &settings.database);
+    token(&mut toml, &settings.token);
+    password(&mut toml, &settings.password);
+    rate_limit(&mut toml, &settings.rate_limit);
+    toml.text
+}
+
+fn server(toml: &mut Toml, server: &ServerSettings) {
+    toml.section("server");
+    toml.text("bind", server.bind);
+    toml.plain("workers", server.workers);
+    toml.plain("max_body_bytes", server.max_body_bytes);
+    toml.path("tls_cert", server.tls_cert.as_ref());
+    toml.path("tls_key", server.tls_key.as_ref());
+    toml.list("trusted_proxies", &server.trusted_proxies);
+    toml.list("cors_origins", &server.cors_origins);
+}
+
+fn database(toml: &mut Toml, database: &DatabaseSettings) {
+    toml.section("database");
+    toml.text("url", &database.url);
+    toml.plain("pool_size", database.pool_size);
+    toml.plain("pool_wait_seconds", database.pool_wait_seconds);
+}
+
+fn token(toml: &mut Toml, token: &TokenSettings) {
+    toml.section("token");
+    toml.text("algorithm", token.algorithm);
+    toml.secret("secret", token.secret.as_ref());
+    toml.path("private_key_file", token.private_key_file.as_ref());
+    toml.text("issuer", &token.issuer);
+    toml.text("audience", &token.audience);
+    toml.plain("access_ttl_seconds", token.access_ttl_seconds);
+    toml.plain("refresh_ttl_seconds", token.refresh_ttl_seconds);
+    toml.plain("session_ttl_seconds", token.session_ttl_seconds);
+    toml.plain("refresh_grace_seconds", token.refresh_grace_seconds);
+    toml.secret("key_encryption_secret", token.key_encryption_secret.as_ref());
+    toml.plain("key_rotation_days", token.key_rotation_days);
+    toml.text("revocation_fail", token.revocation_fail.as_str());
+    toml.plain("password_grant", token.password_grant);
+    toml.plain("builtin_client", token.builtin_client);
+}
+
+fn password(toml: &mut Toml, password: &PasswordSettings) {
+    toml.section("password");
+    toml.plain("bcrypt_cost", password.bcrypt_cost);
+    toml.plain("hash_threads", password.hash_threads);
+    toml.plain("queue_length", password.queue_length);
+}
+
+fn rate_limit(toml: &mut Toml, rate_limit: &RateLimitSettings) {
+    toml.section("rate_limit");
+    toml.plain("enabled", rate_limit.enabled);
+    toml.plain("account_failures", rate_limit.account_failures);
+    toml.plain("address_failures", rate_limit.address_failures);
+    toml.plain("window_seconds", rate_limit.window_seconds);
+}
+
+/// A TOML text that grows line by line.
+struct Toml {
+    text: String,
+}
+
+impl Toml {
+    fn section(&mut self, name: &str) {
+        self.line(&format!("\n[{name}]"));
+    }
+
+    fn plain(&mut self, key: &str, value: impl Display) {
+        self.line(&format!("{key} = {value}"));
+    }
+
+    fn text(&mut self, key: &str, value: impl Display) {
+        self.plain(key, toml_string(&value.to_string()));
+    }
+
+    fn list(&mut self, key: &str, items: &[impl Display]) {
+        let items: Vec<String> = items.iter().map(|item| toml_string(&item.to_string())).collect();
+        self.plain(key, format!("[{}]", items.join(", ")));
+    }
+
+    fn path(&mut self, key: &str, path: Option<&PathBuf>) {
+        match path {
+            Some(path) => self.text(key, path.display()),
+            None => self.unset(key),
+        }
+    }
+
+    fn secret(&mut self, key: &str, secret: Option<&SecretString>) {
+        match secret {
+            Some(_) => self.text(key, MASK),
+            None => self.unset(key),
+        }
+    }
+
+    fn unset(&mut self, key: &str) {
+        self.line(&format!("# {key} = \"\""));
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+/// A basic string: quotes, backslashes and control characters escaped (TOML 1.0, "String").
+fn toml_string(value: &str) -> String {
+    let mut quoted = String::with_capacity(value.len() + 2);
+    quoted.push('"');
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.extend(format!("\\u{:04X}", u32::from(c)).chars()),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,136 @@
+//! From values to settings, key by key, in the order of `config/default.toml`.
+
+use std::net::IpAddr;
+use std::thread;
+
+use ipnet::IpNet;
+
+use super::values::Values;
+use super::{
+    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, PasswordSettings, RateLimitSettings,
+    RevocationFail, ServerSettings, Settings, TokenSettings, database_url, url,
+};
+
+const DAY_SECONDS: u64 = 86_400;
+const YEAR_SECONDS: u64 = 365 * DAY_SECONDS;
+const BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
+const THREADS_MAX: u64 = 1024;
+
+/// Reads every section; what one value says about another is left to `check`.
+pub(super) fn settings(environment: Environment, values: &Values) -> Result<Settings, ConfigError> {
+    Ok(Settings {
+        environment,
+        server: server(values)?,
+        database: database(values)?,
+        token: token(values)?,
+        password: password(values)?,
+        rate_limit: rate_limit(values)?,
+    })
+}
+
+fn server(values: &Values) -> Result<ServerSettings, ConfigError> {
+    Ok(ServerSettings {
+        bind: values.parsed("server.bind", "an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")?,
+        workers: threads(values, "server.workers")?,
+        max_body_bytes: values.integer("server.max_body_bytes", 1..=BODY_MAX_BYTES)?,
+        tls_cert: values.path("server.tls_cert")?,
+        tls_key: values.path("server.tls_key")?,
+        trusted_proxies: networks(values, "server.trusted_proxies")?,
+        cors_origins: origins(values, "server.cors_origins")?,
+    })
+}
+
+fn database(values: &Values) -> Result<DatabaseSettings, ConfigError> {
+    Ok(DatabaseSettings {
+        url: database_url(values, "database.url")?,
+        pool_size: values.integer("database.pool_size", 1..=256)?,
+        pool_wait_seconds: values.integer("database.pool_wait_seconds", 1..=60)?,
+    })
+}
+
+fn token(values: &Values) -> Result<TokenSettings, ConfigError> {
+    Ok(TokenSettings {
+        algorithm: values.parsed("token.algorithm", Algorithm::ALLOWED)?,
+        secret: values.secret("token.secret")?,
+        private_key_file: values.path("token.private_key_file")?,
+        issuer: issuer(values, "token.issuer")?,
+        audience: values.text("token.audience")?,
+        access_ttl_seconds: values.integer("token.access_ttl_seconds", 1..=DAY_SECONDS)?,
+        refresh_ttl_seconds: values.integer("token.refresh_ttl_seconds", 1..=YEAR_SECONDS)?,
+        session_ttl_seconds: values.integer("token.session_ttl_seconds", 1..=10 * YEAR_SECONDS)?,
+        refresh_grace_seconds: values.integer("token.refresh_grace_seconds", 0..=300)?,
+        key_encryption_secret: values.secret("token.key_encryption_secret")?,
+        key_rotation_days: values.integer("token.key_rotation_days", 0..=3650)?,
+        revocation_fail: revocation_fail(values, "token.revocation_fail")?,
+        password_grant: values.switch("token.password_grant")?,
+        builtin_client: values.switch("token.builtin_client")?,
+    })
+}
+
+fn password(values: &Values) -> Result<PasswordSettings, ConfigError> {
+    Ok(PasswordSettings {
+        bcrypt_cost: values.integer("password.bcrypt_cost", 4..=31)?,
+        hash_threads: threads(values, "password.hash_threads")?,
+        queue_length: values.integer("password.queue_length", 1..=4096)?,
+    })
+}
+
+fn rate_limit(values: &Values) -> Result<RateLimitSettings, ConfigError> {
+    let count = 1..=u64::from(u32::MAX);
+    Ok(RateLimitSettings {
+        enabled: values.switch("rate_limit.enabled")?,
+        account_failures: values.integer("rate_limit.account_failures", count.clone())?,
+        address_failures: values.integer("rate_limit.address_failures", count)?,
+        window_seconds: values.integer("rate_limit.window_seconds", 1..=DAY_SECONDS)?,
+    })
+}
+
+/// A number of threads; 0 is the number of cores, or 1 where the system does not tell.
+fn threads(values: &Values, key: &str) -> Result<usize, ConfigError> {
+    match values.integer(key, 0..=THREADS_MAX)? {
+        0 => Ok(thread::available_parallelism().map_or(1, usize::from)),
+        threads => Ok(threads),
+    }
+}
+
+fn networks(values: &Values, key: &str) -> Result<Vec<IpNet>, ConfigError> {
+    let network = |text: &String| {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let network = address.or_else(|_| text.parse::<IpNet>());
+        network.map(|network| network.trunc()).map_err(|_| {
+            let allowed = "IP addresses and networks such as 10.0.0.0/8";
+            values.wrong(key, text, "is no address or network", allowed)
+        })
+    };
+    values.list(key)?.iter().map(network).collect()
+}
+
+fn origins(values: &Values, key: &str) -> Result<Vec<String>, ConfigError> {
+    let items = values.list(key)?;
+    for item in &items {
+        let allowed = "scheme://host[:port] in lower case, as browsers send it";
+        url::check_origin(item).map_err(|fault| values.wrong(key, item, fault, allowed))?;
+    }
+    Ok(items)
+}
+
+fn database_url(values: &Values, key: &str) -> Result<DatabaseUrl, ConfigError> {
+    let text = values.optional_text(key)?.unwrap_or_default();
+    // Without the value: there may be a password in it.
+    database_url::parse(&text).map_err(|fault| values.fault(key, fault, database_url::ALLOWED))
+}
+
+fn issuer(values: &Values, key: &str) -> Result<String, ConfigError> {
+    let text = values.text(key)?;
+    let allowed = "http(s)://host[:port][/path] without query, fragment and trailing slash";
+    url::check_issuer(&text).map_err(|fault| values.wrong(key, &text, fault, allowed))?;
+    Ok(text)
+}
+
+fn revocation_fail(values: &Values, key: &str) -> Result<RevocationFail, ConfigError> {
+    let text = values.text(key)?;
+    [RevocationFail::Open, RevocationFail::Closed]
+        .into_iter()
+        .find(|choice| choice.as_str() == text)
+        .ok_or_else(|| values.wrong(key, &text, "is unknown", "open, closed"))
+}

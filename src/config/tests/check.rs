@@ -1,0 +1,133 @@
+//! What settings must be together, and what production refuses.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{GOOD_SECRET, line, line_of, load, load_in, place, production};
+
+#[test]
+fn tls_needs_both_files_and_they_exist() {
+    let set = |files: &[(&str, &str)], names: &[(&str, &str)]| load(files, names);
+    let cert = ("KEYFOB__SERVER__TLS_CERT", "c.pem");
+    let key = ("KEYFOB__SERVER__TLS_KEY", "k.pem");
+    assert!(line_of(set(&[], &[cert])).contains("server.tls_cert: is set without server.tls_key"));
+    assert!(line_of(set(&[], &[key])).contains("server.tls_key: is set without server.tls_cert"));
+    assert!(line_of(set(&[("c.pem", "")], &[cert, key])).starts_with("server.tls_key: `k.pem` cannot be read"));
+    let settings = set(&[("c.pem", ""), ("k.pem", "")], &[cert, key]).unwrap();
+    assert_eq!(settings.server.tls_key, Some(PathBuf::from("k.pem")));
+}
+
+#[test]
+fn keys_that_the_algorithm_does_not_use_are_refused() {
+    let secret = ("KEYFOB__TOKEN__SECRET", GOOD_SECRET);
+    let line = line(&[secret]);
+    assert!(line.starts_with("token.secret: only HS256 uses it") && !line.contains(GOOD_SECRET), "{line}");
+
+    let file = ("KEYFOB__TOKEN__PRIVATE_KEY_FILE", "key.pem");
+    let hs256 = ("KEYFOB__TOKEN__ALGORITHM", "HS256");
+    let line = line_of(load(&[("key.pem", "")], &[file, hs256]));
+    assert!(line.starts_with("token.private_key_file: HS256 does not use it"), "{line}");
+
+    assert!(load(&[], &[hs256]).is_ok());
+    assert!(load(&[], &[hs256, secret]).is_ok());
+    assert!(load(&[("key.pem", "")], &[file]).is_ok());
+}
+
+#[test]
+fn a_missing_key_file_is_a_fault_everywhere() {
+    let line = line(&[("KEYFOB__TOKEN__PRIVATE_KEY_FILE", "none.pem")]);
+    assert!(line.starts_with("token.private_key_file: `none.pem` cannot be read: "), "{line}");
+    let line = line_of(production(&[("KEYFOB__TOKEN__PRIVATE_KEY_FILE", "none.pem")]));
+    assert!(line.starts_with("token.private_key_file: `none.pem` cannot be read: "), "{line}");
+    let dir = place(&[("keys/x", "")]);
+    let line = line_of(load_in(&dir, &[("KEYFOB__TOKEN__PRIVATE_KEY_FILE", "keys")]));
+    assert!(line.contains("is a directory"), "{line}");
+}
+
+#[test]
+fn production_refuses_a_plain_http_issuer() {
+    let line = line_of(production(&[("KEYFOB__TOKEN__ISSUER", "http://id.test")]));
+    assert!(
+        line.starts_with("token.issuer: `http://id.test` is plain HTTP, which production refuses; allowed: https://")
+    );
+    let line = line_of(production(&[("KEYFOB__TOKEN__ISSUER", "http://127.0.0.1:8000")]));
+    assert!(line.starts_with("token.issuer: "), "{line}");
+}
+
+const WEAK_SECRETS: &[&str] = &[
+    "my-Secret-key-for-tokens-0123456789abcdef",
+    "an-EXAMPLE-from-the-manual-4f8a1c9e77b2",
+    "changeme-changeme-please-4f8a1c9e77b2d",
+    "Password4f8a1c9e77b2d0c3f8e1a9b5c7d2e4f6",
+    "bench-4f8a1c9e77b2d0c3f8e1a9b5c7d2e4f6",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "aBcDeFaaBcDeFbaBcDeFcaBcDeFaaBcDeFba",
+    "4f8a1c9e77b2d0c34f8a1c9e77b2d0c3",
+    "4f8a1c9e77b2d4f8a1c9e77b2d4f8a1c9e",
+    "abcdefghijklmnopqrstuvwxyz012345",
+    "00001111222233334444555566667777",
+    // 7 distinct; half of the steps in a row.
+    "2G8zP5xzPG2x85GzxP825xzGP28zG5Px",
+    "abcdefghijklmnopqXeR7tK0zM5vT8wQ",
+];
+
+#[test]
+fn production_refuses_weak_secrets_without_showing_them() {
+    let hs256 = ("KEYFOB__TOKEN__ALGORITHM", "HS256");
+    for secret in WEAK_SECRETS {
+        assert!(load(&[], &[hs256, ("KEYFOB__TOKEN__SECRET", secret)]).is_ok());
+        let line = line_of(production(&[hs256, ("KEYFOB__TOKEN__SECRET", secret)]));
+        assert!(line.starts_with("token.secret: ") && line.contains("which production refuses; allowed: "), "{line}");
+        assert!(!line.contains(secret), "{line}");
+        let line = line_of(production(&[("KEYFOB__TOKEN__KEY_ENCRYPTION_SECRET", secret)]));
+        assert!(line.starts_with("token.key_encryption_secret: "), "{line}");
+    }
+    // 32 random bytes as hexadecimal (15 of the 16 digits), and as base64.
+    let good = [
+        GOOD_SECRET,
+        "2G8zP5xzPG2x85GzxP825xzGP28zG5Pk",
+        "b7f4c9d2e6a1385b7d9c2f64e8b1a3d5c7f9e2b4d6a8135c7e9f2b4d6a813579",
+        "W3v0m4Jq8yZ1k6Qd9RxT2cUeHnPb5LsAfGgYiKoXr7E=",
+    ];
+    for secret in good {
+        production(&[hs256, ("KEYFOB__TOKEN__SECRET", secret)]).unwrap();
+    }
+}
+
+#[test]
+fn production_demands_encryption_of_keys_in_the_database() {
+    let unset = ("KEYFOB__TOKEN__KEY_ENCRYPTION_SECRET", "");
+    let hs256 = ("KEYFOB__TOKEN__ALGORITHM", "HS256");
+    let line = line_of(production(&[unset]));
+    assert!(line.starts_with("token.key_encryption_secret: is not set"), "{line}");
+    assert!(line.contains("or set token.private_key_file"), "{line}");
+    assert!(line_of(production(&[unset, hs256])).contains("or set token.secret"));
+    production(&[unset, hs256, ("KEYFOB__TOKEN__SECRET", GOOD_SECRET)]).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn production_refuses_a_key_file_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = place(&[("key.pem", "")]);
+    let env = [
+        ("KEYFOB_ENV", "production"),
+        ("KEYFOB__TOKEN__ISSUER", "https://id.test"),
+        ("KEYFOB__TOKEN__PRIVATE_KEY_FILE", "key.pem"),
+    ];
+    let with_mode = |mode| {
+        fs::set_permissions(dir.path().join("key.pem"), fs::Permissions::from_mode(mode)).unwrap();
+        load_in(&dir, &env)
+    };
+    for mode in [0o600, 0o400, 0o700] {
+        assert!(with_mode(mode).is_ok());
+    }
+    for mode in [0o640, 0o604, 0o660, 0o620] {
+        let line = line_of(with_mode(mode));
+        assert!(line.starts_with("token.private_key_file: `key.pem` is open to other users"), "{line}");
+        assert!(line.contains(&format!("mode {mode:04o}")) && line.contains("0600"), "{line}");
+        load_in(&dir, &env[1..]).unwrap();
+    }
+}

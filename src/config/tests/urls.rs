@@ -1,0 +1,143 @@
+//! Issuer, origins and database URLs.
+
+use std::path::PathBuf;
+
+use secrecy::ExposeSecret;
+
+use super::{line, with_env};
+use crate::config::DatabaseUrl;
+
+/// Origin, and a word of what is said of it.
+const BAD_ORIGINS: &[(&str, &str)] = &[
+    ("*", "every site"),
+    ("null", "no origin"),
+    ("app.test", "no origin"),
+    ("https://app.test/", "trailing slash"),
+    ("https://app.test/x", "path"),
+    ("https://app.test?x", "path"),
+    ("https://App.test", "capital"),
+    ("https://*.app.test", "host"),
+    ("https://", "host"),
+    ("https://a b", "host"),
+    ("https://bücher.test", "host"),
+    ("https://app.test:443", "default port"),
+    ("http://app.test:80", "default port"),
+    ("https://app.test:x", "port"),
+    ("https://app.test:0", "port"),
+    ("https://app.test:65536", "port"),
+    ("https://[::1", "host"),
+    ("https://[::1]x", "host"),
+    ("https://[x]", "host"),
+    ("1://app.test", "scheme"),
+];
+
+#[test]
+fn origins_are_what_browsers_send() {
+    let good = "https://app.test,http://localhost:3000,http://[::1]:5173,capacitor://localhost";
+    assert_eq!(with_env(&[("KEYFOB__SERVER__CORS_ORIGINS", good)]).server.cors_origins.len(), 4);
+    for (origin, fault) in BAD_ORIGINS {
+        let line = line(&[("KEYFOB__SERVER__CORS_ORIGINS", origin)]);
+        assert!(line.starts_with(&format!("server.cors_origins: `{origin}` ")), "{line}");
+        assert!(line.contains(fault), "{line}");
+    }
+    let line = line(&[("KEYFOB__SERVER__CORS_ORIGINS", "https://ann:hunter2@app.test")]);
+    assert!(line.contains("has a user name") && !line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn issuers_are_plain_http_urls() {
+    for good in ["https://id.test", "http://127.0.0.1:8000", "https://id.test:8443/auth/v1", "http://[::1]"] {
+        assert_eq!(with_env(&[("KEYFOB__TOKEN__ISSUER", good)]).token.issuer, good);
+    }
+    let bad = [
+        ("", "is empty"),
+        ("id.test", "does not start with"),
+        ("HTTPS://id.test", "does not start with"),
+        ("ftp://id.test", "does not start with"),
+        ("https://id.test/", "trailing slash"),
+        ("https://id.test/auth/", "trailing slash"),
+        ("https://id.test?x", "has a query"),
+        ("https://id.test#x", "has a fragment"),
+        ("https://", "host"),
+        ("https://:80", "host"),
+        ("https://id.test:", "port"),
+        ("https://ann:hunter2@id.test", "user name"),
+        ("https://id test", "character"),
+        ("https://id.test/\"x", "character"),
+    ];
+    for (issuer, fault) in bad {
+        let line = line(&[("KEYFOB__TOKEN__ISSUER", issuer)]);
+        assert!(line.starts_with("token.issuer: ") && line.contains(fault), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn sqlite_urls_name_a_file() {
+    let path = |text: &str| match text.parse::<DatabaseUrl>() {
+        Ok(DatabaseUrl::Sqlite(path)) => Ok(path),
+        Ok(DatabaseUrl::Postgres(_)) => panic!("no SQLite"),
+        Err(error) => Err(error.to_string()),
+    };
+    assert_eq!(path("sqlite://keyfob.db"), Ok(PathBuf::from("keyfob.db")));
+    assert_eq!(path("sqlite://data/keyfob.db"), Ok(PathBuf::from("data/keyfob.db")));
+    assert_eq!(path("sqlite:///var/lib/keyfob.db"), Ok(PathBuf::from("/var/lib/keyfob.db")));
+    for text in [":memory:", "sqlite://:memory:", "sqlite::memory:", "sqlite://file:x?mode=memory"] {
+        assert!(path(text).unwrap_err().contains("each connection would have a database of its own"));
+    }
+    for text in ["sqlite://", "sqlite://data/", "sqlite://x.db?mode=ro", "sqlite://file:x.db"] {
+        let fault = path(text).unwrap_err();
+        assert!(fault.contains("allowed: sqlite://FILE or postgres://"), "{fault}");
+    }
+}
+
+#[test]
+fn other_database_urls_are_refused_without_being_shown() {
+    for text in ["", "keyfob.db", "sqlite:keyfob.db", "mysql://ann:hunter2@h/d", "SQLITE://x"] {
+        let line = line(&[("KEYFOB__DATABASE__URL", text)]);
+        assert!(line.starts_with("database.url: is no URL of a known database; allowed: sqlite://FILE"));
+        assert!(line.contains("postgres://USER:PASSWORD@HOST:PORT/NAME"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+        assert!(DatabaseUrl::try_from(text.to_owned()).is_err());
+    }
+}
+
+#[test]
+fn postgres_urls_show_no_password() {
+    let cases = [
+        ("postgres://ann:hunter2@db.test:5432/k", "postgres://ann:********@db.test:5432/k"),
+        ("postgresql://:hunter2@db.test/k", "postgresql://:********@db.test/k"),
+        ("postgres://ann:hun:ter2@db.test/k", "postgres://ann:********@db.test/k"),
+        ("postgres://ann@db.test/k", "postgres://ann@db.test/k"),
+        ("postgres://db.test:5432/k?sslmode=require", "postgres://db.test:5432/k?sslmode=require"),
+        ("postgres:///k?host=/run&password=hunter2&user=ann", "postgres:///k?host=/run&password=********&user=ann"),
+    ];
+    for (typed, shown) in cases {
+        let url: DatabaseUrl = typed.parse().unwrap();
+        assert_eq!(url.to_string(), shown);
+        assert!(!format!("{url:?}").contains("hunter2"));
+        match url {
+            DatabaseUrl::Postgres(url) => assert_eq!(url.expose_secret(), typed),
+            DatabaseUrl::Sqlite(_) => panic!("no PostgreSQL"),
+        }
+    }
+}
+
+#[test]
+fn postgres_passwords_that_would_be_cut_elsewhere_are_refused() {
+    for text in ["postgres://a:p@ss@h/d", "postgres://a:p/w@h/d", "postgres://a:p?w@h/d", "postgres://a:p#w@h/d"] {
+        let fault = text.parse::<DatabaseUrl>().unwrap_err().to_string();
+        assert!(fault.contains("percent-encoded") && !fault.contains(":p"), "{fault}");
+    }
+    for text in ["postgres://a:hunter2/d", "postgres://[::1]:hunter2", "postgres://h:1,h:hunter2/d"] {
+        let fault = text.parse::<DatabaseUrl>().unwrap_err().to_string();
+        assert!(fault.contains("port that is no number") && !fault.contains("hunter2"), "{fault}");
+    }
+    for text in ["postgres://a:memory:@h/d", "postgres://[::1]:5432,h,h:1/d", "postgresql:///d", "postgres://a@h:/d"] {
+        assert!(text.parse::<DatabaseUrl>().is_ok(), "{text}");
+    }
+    for text in ["postgres://", "postgres://h/d\0", "sqlite://d\0"] {
+        assert!(text.parse::<DatabaseUrl>().is_err());
+    }
+    assert!("postgres://a:p%40ss@h/d".parse::<DatabaseUrl>().is_ok());
+}

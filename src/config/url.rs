@@ -1,0 +1,86 @@
+//! What Keyfob asks of the URLs in its settings; errors are the fault alone, to stand after the
+//! value.
+
+use std::net::Ipv6Addr;
+
+/// Whether the text can be an issuer (RFC 8414 §2): an HTTP(S) URL without query and fragment, kept
+/// as it is typed.
+pub(super) fn check_issuer(text: &str) -> Result<(), &'static str> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rest = rest.ok_or("does not start with http:// or https://")?;
+    if rest.contains('?') {
+        return Err("has a query");
+    }
+    if rest.contains('#') {
+        return Err("has a fragment");
+    }
+    if rest.ends_with('/') {
+        return Err("has a trailing slash");
+    }
+    // What RFC 3986 §2 lets stand in a URL, less what was refused above.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]@!$&'()*+,;=%".contains(c);
+    if !rest.chars().all(is_plain) {
+        return Err("has a character that no URL holds");
+    }
+    check_authority(rest.split('/').next().unwrap_or_default())
+}
+
+/// Whether the text is an origin as a browser sends it in `Origin` (RFC 6454 §6.2), so that
+/// comparing bytes is right.
+pub(super) fn check_origin(text: &str) -> Result<(), &'static str> {
+    if text == "*" {
+        return Err("would let every site in");
+    }
+    let (scheme, authority) = text.split_once("://").ok_or("is no origin")?;
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(is_scheme) {
+        return Err("has no valid scheme");
+    }
+    if text.chars().any(|c| c.is_ascii_uppercase()) {
+        return Err("has capital letters, which browsers never send");
+    }
+    if authority.ends_with('/') {
+        return Err("has a trailing slash");
+    }
+    if authority.contains(['/', '?', '#']) {
+        return Err("has a path, query or fragment");
+    }
+    if matches!((scheme, authority.rsplit_once(':')), ("https", Some((_, "443"))) | ("http", Some((_, "80")))) {
+        return Err("names the default port, which browsers leave out");
+    }
+    check_authority(authority)
+}
+
+/// Whether the text is `host` or `host:port`.
+fn check_authority(authority: &str) -> Result<(), &'static str> {
+    if authority.contains('@') {
+        return Err("has a user name");
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']').ok_or("has no valid host")?;
+            address.parse::<Ipv6Addr>().map_err(|_| "has no valid host")?;
+            let port = after.strip_prefix(':');
+            if port.is_none() && !after.is_empty() {
+                return Err("has no valid host");
+            }
+            ("ip", port)
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if host.is_empty() || !host.chars().all(is_host) {
+        return Err("has no valid host");
+    }
+    match port {
+        Some(port) if !is_port(port) => Err("has no valid port"),
+        _ => Ok(()),
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    text.starts_with(|c: char| matches!(c, '1'..='9')) && text.parse::<u16>().is_ok()
+}

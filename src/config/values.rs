@@ -1,0 +1,189 @@
+//! The merged values, each with where it came from, and how a setting's type is read from them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use config::{FileFormat, Format, Map, Value, ValueKind};
+use secrecy::SecretString;
+
+use super::{ConfigError, keys, quoted};
+
+/// Fewest bytes of a secret: as many as HMAC with SHA-256 gives out (RFC 7518 §3.2).
+const SECRET_MIN_BYTES: usize = 32;
+
+/// What is allowed where a text is wanted.
+const TEXT: &str = "a string in quotes";
+
+/// Every value by its dotted key; no `Debug`, there are secrets in it.
+#[derive(Default)]
+pub(super) struct Values {
+    by_key: BTreeMap<String, Value>,
+}
+
+impl Values {
+    /// Lays a TOML text over what is there.
+    pub(super) fn add_toml(&mut self, origin: &str, text: &str) -> Result<(), ConfigError> {
+        let table = FileFormat::Toml
+            .parse(Some(&origin.to_owned()), text)
+            .map_err(|cause| toml_fault(origin, &cause.to_string()))?;
+        self.add_table("", table, origin)
+    }
+
+    /// Lays one variable over what is there; it stays text until a setting's type asks for more.
+    pub(super) fn add_variable(&mut self, key: String, value: String, origin: &str) -> Result<(), ConfigError> {
+        self.add(key, Value::new(Some(&origin.to_owned()), value), origin)
+    }
+
+    /// The error for a key: its fault, what is allowed, and where the value came from.
+    pub(super) fn fault(&self, key: &str, fault: impl fmt::Display, allowed: &str) -> ConfigError {
+        let origin = self.by_key.get(key).and_then(Value::origin);
+        let from = origin.map_or_else(String::new, |origin| format!(" ({origin})"));
+        ConfigError::new(key, format!("{fault}; allowed: {allowed}{from}"))
+    }
+
+    /// The same with the value in front of its fault: not for what may hold a secret.
+    pub(super) fn wrong(&self, key: &str, value: &str, fault: &str, allowed: &str) -> ConfigError {
+        self.fault(key, format!("{} {fault}", quoted(value)), allowed)
+    }
+
+    /// A text that must not be empty, blanks around it cut off.
+    pub(super) fn text(&self, key: &str) -> Result<String, ConfigError> {
+        self.optional_text(key)?.ok_or_else(|| self.fault(key, "is empty", "a text"))
+    }
+
+    /// A path, or `None` where it is unset or empty.
+    pub(super) fn path(&self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
+        Ok(self.optional_text(key)?.map(PathBuf::from))
+    }
+
+    /// A text that `T` can be parsed from.
+    pub(super) fn parsed<T: FromStr>(&self, key: &str, allowed: &str) -> Result<T, ConfigError> {
+        let text = self.optional_text(key)?.unwrap_or_default();
+        text.parse().map_err(|_| self.wrong(key, &text, "is not valid", allowed))
+    }
+
+    /// A whole number within a range.
+    pub(super) fn integer<T: TryFrom<u64>>(&self, key: &str, range: RangeInclusive<u64>) -> Result<T, ConfigError> {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        let fault = "is no whole number";
+        let number: i128 = match self.kind(key) {
+            Some(ValueKind::I64(number)) => i128::from(*number),
+            Some(ValueKind::String(text)) => {
+                let number = text.trim().parse();
+                number.map_err(|_| self.wrong(key, text, fault, &allowed))?
+            }
+            _ => return Err(self.fault(key, fault, &allowed)),
+        };
+        u64::try_from(number)
+            .ok()
+            .filter(|number| range.contains(number))
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| self.wrong(key, &number.to_string(), "is out of range", &allowed))
+    }
+
+    /// A switch.
+    pub(super) fn switch(&self, key: &str) -> Result<bool, ConfigError> {
+        let (fault, allowed) = ("is no switch", "true, false");
+        let text = match self.kind(key) {
+            Some(ValueKind::Boolean(value)) => return Ok(*value),
+            Some(ValueKind::String(text)) => text.trim(),
+            _ => return Err(self.fault(key, fault, allowed)),
+        };
+        match text.to_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Ok(true),
+            "false" | "off" | "no" | "0" => Ok(false),
+            _ => Err(self.wrong(key, text, fault, allowed)),
+        }
+    }
+
+    /// A list of texts: an array, or a text with commas; an empty text is an empty list.
+    pub(super) fn list(&self, key: &str) -> Result<Vec<String>, ConfigError> {
+        let allowed = "an array of strings, or a string with commas";
+        let not_texts = || self.fault(key, "is no list of texts", allowed);
+        match self.kind(key) {
+            Some(ValueKind::String(text)) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Ok(items.map(str::to_owned).collect())
+            }
+            Some(ValueKind::Array(items)) => items
+                .iter()
+                .map(|item| match &item.kind {
+                    ValueKind::String(text) => Ok(text.trim().to_owned()),
+                    _ => Err(not_texts()),
+                })
+                .collect(),
+            _ => Err(not_texts()),
+        }
+    }
+
+    /// A secret, exactly as it was typed, or `None` where it is unset or empty; errors tell its
+    /// length at most.
+    pub(super) fn secret(&self, key: &str) -> Result<Option<SecretString>, ConfigError> {
+        let text = match self.kind(key) {
+            None => return Ok(None),
+            Some(ValueKind::String(text)) if text.is_empty() => return Ok(None),
+            Some(ValueKind::String(text)) => text,
+            Some(_) => return Err(self.fault(key, "is no text", TEXT)),
+        };
+        if text.len() < SECRET_MIN_BYTES {
+            let allowed = format!("at least {SECRET_MIN_BYTES} bytes");
+            return Err(self.fault(key, format!("has {} bytes", text.len()), &allowed));
+        }
+        Ok(Some(text.as_str().into()))
+    }
+
+    /// A text, blanks around it cut off, or `None` where it is unset or empty.
+    pub(super) fn optional_text(&self, key: &str) -> Result<Option<String>, ConfigError> {
+        match self.kind(key) {
+            None => Ok(None),
+            Some(ValueKind::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)),
+            Some(_) => Err(self.fault(key, "is no text", TEXT)),
+        }
+    }
+
+    fn kind(&self, key: &str) -> Option<&ValueKind> {
+        self.by_key.get(key).map(|value| &value.kind)
+    }
+
+    fn add(&mut self, key: String, value: Value, origin: &str) -> Result<(), ConfigError> {
+        if !keys::is_key(&key) {
+            let fault = keys::unknown_fault(&key);
+            return Err(ConfigError::new(key, format!("{fault} ({origin})")));
+        }
+        self.by_key.insert(key, value);
+        Ok(())
+    }
+
+    fn add_table(&mut self, prefix: &str, table: Map<String, Value>, origin: &str) -> Result<(), ConfigError> {
+        // Sorted: of several unknown keys the same one is named each time.
+        let sorted: BTreeMap<String, Value> = table.into_iter().collect();
+        for (name, value) in sorted {
+            let key = format!("{prefix}{name}");
+            match value.kind {
+                // A table in place of a setting's value is left whole, for its reader to refuse.
+                ValueKind::Table(inner) if !keys::is_key(&key) && (keys::is_section(&key) || !inner.is_empty()) => {
+                    self.add_table(&format!("{key}."), inner, origin)?;
+                }
+                _ => self.add(key, value, origin)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Cuts TOML's report of several lines down to place and reason; the faulty line itself may hold a
+/// secret.
+fn toml_fault(file: &str, report: &str) -> ConfigError {
+    let place = report.lines().next().and_then(|line| line.strip_prefix("TOML parse error at "));
+    match place {
+        Some(place) => {
+            // After the header come three lines that draw the fault.
+            let reason: Vec<&str> = report.lines().skip(4).map(str::trim).collect();
+            ConfigError::new(file, format!("{place}: {}", reason.join(" ").trim_end()))
+        }
+        None => ConfigError::new(file, format!("has a wrong value: {}", report.trim())),
+    }
+}

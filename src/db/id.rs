@@ -1,0 +1,72 @@
+//! Ids of accounts, posts and sessions.
+
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::BigInt;
+use serde::Serialize;
+
+/// A positive integer below 2^53, so that every JSON reader holds it exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, AsExpression, FromSqlRow)]
+#[diesel(sql_type = BigInt)]
+#[serde(transparent)]
+pub struct Id(i64);
+
+impl Id {
+    /// The largest id, 2^53 - 1.
+    pub const MAX: Id = Id((1 << 53) - 1);
+
+    /// Reads an id from decimal digits; `None` for anything else (a sign, a blank, a leading zero, zero, too large).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        let id = text.parse().ok().filter(|id| canonical && (1..=Self::MAX.0).contains(id))?;
+        Some(Self(id))
+    }
+
+    /// The id as a number.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<DB: Backend> FromSql<BigInt, DB> for Id
+where
+    i64: FromSql<BigInt, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        i64::from_sql(bytes).map(Self)
+    }
+}
+
+impl<DB: Backend> ToSql<BigInt, DB> for Id
+where
+    i64: ToSql<BigInt, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_canonical_positive_integers_below_2_to_the_53_are_ids() {
+        for text in ["1", "42", "9007199254740991"] {
+            assert_eq!(Id::parse(text).map(|id| id.to_string()).as_deref(), Some(text));
+        }
+        for text in ["", "0", "-1", "+1", "01", " 1", "1.0", "1e3", "abc", "9007199254740992", "99999999999999999999"] {
+            assert_eq!(Id::parse(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Brings the tables up to date, from migrations that are part of the binary.
+
+use std::error::Error;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::MigrationSource;
+use diesel::r2d2::ManageConnection;
+use diesel::{Connection, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::{Conn, Manager};
+use super::error::OpenError;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The advisory lock under which one process at a time migrates a PostgreSQL database (the letters "keyfob").
+const ADVISORY_LOCK: &str = "118048870133602";
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Runs what is missing; harmless when nothing is, and when several processes do it at once.
+pub(super) fn run(manager: &Manager) -> Result<(), OpenError> {
+    migrate(manager).map_err(|error| OpenError::new(&manager.url, error))
+}
+
+fn migrate(manager: &Manager) -> Result<(), Failure> {
+    match &mut manager.connect()? {
+        Conn::Sqlite(conn) => {
+            write_ahead(conn)?;
+            // A lock first: with a deferred transaction, the second of two processes would fail at its first write.
+            conn.immediate_transaction(|conn| pending(conn, SQLITE))
+        }
+        // The lock belongs to the transaction, so a process that dies here does not keep the others out.
+        Conn::Postgres(conn) => conn.transaction(|conn| {
+            conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))?;
+            pending(conn, POSTGRES)
+        }),
+    }
+}
+
+fn pending<C, DB>(conn: &mut C, source: EmbeddedMigrations) -> Result<(), Failure>
+where
+    C: MigrationHarness<DB>,
+    DB: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    conn.run_pending_migrations(source).map(drop)
+}
+
+/// Switches the file to write-ahead logging, which lasts. SQLite does not wait by itself when two processes do it at once.
+fn write_ahead(conn: &mut SqliteConnection) -> Result<(), Failure> {
+    let mut tries = 0;
+    loop {
+        match conn.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(error) if tries < 250 && error.to_string().contains("locked") => tries += 1,
+            result => return Ok(result?),
+        }
+        #[expect(clippy::disallowed_methods, reason = "at the start, before there is an event loop to hold up")]
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,97 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    clients (id) {
+        id -> Text,
+        secret_hash -> Nullable<Binary>,
+        grants -> Text,
+        scopes -> Nullable<Text>,
+        access_ttl_seconds -> Nullable<BigInt>,
+        refresh_ttl_seconds -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    posts (id) {
+        id -> BigInt,
+        title -> Text,
+        content -> Text,
+        author_id -> BigInt,
+        revision -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocations (session_id) {
+        session_id -> BigInt,
+        revoked_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    server_secrets (name) {
+        name -> Text,
+        value -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        client_id -> Text,
+        scope -> Text,
+        secret_hash -> Binary,
+        generation -> BigInt,
+        proven_generation -> BigInt,
+        refreshed_at -> BigInt,
+        created_at -> BigInt,
+        last_used_at -> BigInt,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        user_agent -> Nullable<Text>,
+        ip -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        algorithm -> Text,
+        private_key -> Text,
+        created_at -> BigInt,
+        signs_from -> BigInt,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        email -> Text,
+        email_key -> Text,
+        password_hash -> Text,
+        full_name -> Nullable<Text>,
+        is_active -> Bool,
+        is_admin -> Bool,
+        email_verified -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::joinable!(posts -> users (author_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    clients,
+    posts,
+    revocations,
+    server_secrets,
+    sessions,
+    signing_keys,
+    users,
+);

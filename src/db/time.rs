@@ -1,0 +1,99 @@
+//! The one clock and the one way to write a time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::BigInt;
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A point in time in whole milliseconds since the Unix epoch, UTC; RFC 3339 in JSON.
+///
+/// Milliseconds in a `BIGINT` are the same on SQLite and PostgreSQL, which keep their own time types with different precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[diesel(sql_type = BigInt)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The system clock. Called at the edges only: inner code is given the time.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one reader of the clock")]
+    pub fn now() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Whole seconds since the Unix epoch, a JWT's NumericDate (RFC 7519 §2).
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The time that many seconds later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// The time that many seconds earlier.
+    #[must_use]
+    pub fn minus_seconds(self, seconds: u64) -> Self {
+        let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        Self(self.0.saturating_sub(millis))
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .ok()
+            .and_then(|time| time.format(&Rfc3339).ok());
+        f.write_str(text.as_deref().unwrap_or("9999-12-31T23:59:59Z"))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<DB: Backend> FromSql<BigInt, DB> for Timestamp
+where
+    i64: FromSql<BigInt, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        i64::from_sql(bytes).map(Self)
+    }
+}
+
+impl<DB: Backend> ToSql<BigInt, DB> for Timestamp
+where
+    i64: ToSql<BigInt, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_rfc_3339_in_utc() {
+        assert_eq!(Timestamp(1_795_294_680_000).to_string(), "2026-11-21T20:58:00Z");
+        assert_eq!(Timestamp(1_795_294_680_120).to_string(), "2026-11-21T20:58:00.12Z");
+    }
+}

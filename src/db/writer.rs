@@ -1,0 +1,95 @@
+//! The one writer of a SQLite database.
+//!
+//! Writes that wait together are committed together, so that one `fsync` serves many; each is answered after that
+//! commit. Each runs in a savepoint: one that fails takes nothing of its neighbours with it.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use diesel::Connection;
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::r2d2::ManageConnection;
+use tokio::sync::oneshot;
+
+use super::connection::{Conn, Manager};
+use super::error::{OpenError, StoreError};
+
+/// How many writes share one commit at the most.
+const MAX_BATCH: usize = 128;
+
+/// A write that was asked for: runs inside the open transaction and leaves what to do after the commit.
+type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+/// Tells the caller how it ended; given the result of the commit.
+type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
+
+pub(super) struct Writer {
+    jobs: Sender<Job>,
+}
+
+impl Writer {
+    pub(super) fn start(manager: &Manager) -> Result<Self, OpenError> {
+        let fail = |error: String| OpenError::new(&manager.url, error);
+        let mut conn = manager.connect().map_err(|error| fail(error.to_string()))?;
+        let (jobs, waiting) = channel();
+        std::thread::Builder::new()
+            .name("keyfob-writer".into())
+            .spawn(move || {
+                while let Ok(first) = waiting.recv() {
+                    run_batch(&mut conn, first, &waiting);
+                }
+            })
+            .map_err(|error| fail(error.to_string()))?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |conn| {
+            let result = conn.transaction(|conn| work(conn));
+            Box::new(move |committed| {
+                let result = match committed {
+                    Ok(()) => result,
+                    Err(error) => Err(StoreError::Unavailable(error.to_string())),
+                };
+                // A caller that went away does not want to know.
+                let _ = answer.send(result);
+            })
+        });
+        let stopped = || StoreError::Unavailable("the writer has stopped".into());
+        self.jobs.send(job).map_err(|_| stopped())?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+fn run_batch(conn: &mut Conn, first: Job, waiting: &Receiver<Job>) {
+    if let Err(error) = begin(conn) {
+        tracing::warn!(cause = %error, "no write lock");
+        // Nothing may be written without the lock: dropping the job answers its caller "unavailable".
+        return;
+    }
+    let mut answers = vec![first(conn)];
+    while answers.len() < MAX_BATCH
+        && let Ok(job) = waiting.try_recv()
+    {
+        answers.push(job(conn));
+    }
+    let committed = <Conn as Connection>::TransactionManager::commit_transaction(conn).map_err(StoreError::from);
+    if let Err(error) = &committed {
+        tracing::error!(cause = %error, writes = answers.len(), "commit failed");
+    }
+    for answer in answers {
+        answer(committed.as_ref().copied());
+    }
+}
+
+fn begin(conn: &mut Conn) -> Result<(), StoreError> {
+    match conn {
+        // Takes the write lock at once; a deferred transaction could lose the race for it half way.
+        Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?,
+        Conn::Postgres(conn) => AnsiTransactionManager::begin_transaction(conn)?,
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+'use strict';
+
+const ui = SwaggerUIBundle({
+  url: 'openapi.json',
+  dom_id: '#swagger-ui',
+  layout: 'BaseLayout',
+  deepLinking: true,
+  showExtensions: true,
+  showCommonExtensions: true,
+  displayRequestDuration: true,
+  tryItOutEnabled: true,
+  // No other host is asked to check the document, and the token stays in memory.
+  validatorUrl: null,
+  persistAuthorization: false,
+  // Without browser credentials a 401 with a Basic challenge does not raise the browser's own password box.
+  requestInterceptor(request) {
+    request.credentials = 'omit';
+    return request;
+  },
+});
+
+ui.initOAuth({ scopes: ['profile', 'posts'] });

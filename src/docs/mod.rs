@@ -1,0 +1,84 @@
+//! The pages for people: Swagger UI at `/docs`, wholly from the binary, and the document that it shows.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpResponse, get};
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::Config;
+
+use crate::error::ApiError;
+
+const PAGE: &str = include_str!("docs.html");
+const SCRIPT: &str = include_str!("docs.js");
+const ICON: &str = include_str!("icon.svg");
+
+/// Nothing is loaded from elsewhere and nothing inline is run. Swagger UI sets styles inline and shows icons from `data:`.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Files change with the binary, so a day is short enough and saves the next visit.
+const ASSET_CACHING: &str = "public, max-age=86400";
+
+/// The OpenAPI document, as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Document(pub Bytes);
+
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(redirect_to_docs).service(read_docs).service(read_openapi);
+    cfg.map(|cfg| cfg.service(redirect_docs_slash).service(read_docs_asset));
+}
+
+/// To the documentation
+#[utoipa::path(tag = "operations", responses((status = 307, description = "To `/docs`.")))]
+#[get("/")]
+pub(crate) async fn redirect_to_docs() -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((LOCATION, "/docs")).finish()
+}
+
+/// Documentation to try out
+///
+/// Swagger UI with an Authorize button.
+#[utoipa::path(tag = "operations", responses((status = 200, description = "The page.", body = String, content_type = "text/html", example = "<!doctype html>")))]
+#[get("/docs")]
+pub(crate) async fn read_docs() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .body(PAGE)
+}
+
+/// This document
+#[utoipa::path(tag = "operations", responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" }))))]
+#[get("/openapi.json")]
+pub(crate) async fn read_openapi(document: Data<Document>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.0.clone())
+}
+
+#[get("/docs/")]
+async fn redirect_docs_slash() -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((LOCATION, "../docs")).finish()
+}
+
+/// A file of the page: ours, or one of Swagger UI's.
+#[get("/docs/{file}")]
+async fn read_docs_asset(file: Path<String>) -> Result<HttpResponse, ApiError> {
+    let asset = |content_type: &str, body: Bytes| {
+        HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, ASSET_CACHING))
+            .insert_header((CONTENT_TYPE, content_type))
+            .body(body)
+    };
+    match file.as_str() {
+        "docs.js" => return Ok(asset("text/javascript; charset=utf-8", Bytes::from_static(SCRIPT.as_bytes()))),
+        "icon.svg" => return Ok(asset("image/svg+xml", Bytes::from_static(ICON.as_bytes()))),
+        _ => {}
+    }
+    let used = ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js"];
+    let found = used.iter().find(|name| **name == file.as_str()).ok_or(ApiError::NotFound)?;
+    let found = utoipa_swagger_ui::serve(found, Arc::new(Config::from("/openapi.json")))
+        .map_err(|error| ApiError::Internal(error.to_string()))?
+        .ok_or(ApiError::NotFound)?;
+    Ok(asset(&found.content_type, Bytes::from(found.bytes.into_owned())))
+}

@@ -1,0 +1,100 @@
+//! The extractors: who calls, as far as the token says.
+
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{Error, FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use super::authenticate::{Accepted, authenticate};
+use super::error::AuthError;
+use crate::db::Id;
+use crate::http::body::refuse_announced_size;
+use crate::tokens::{AccessToken, RequiredScope, scopes};
+
+/// The caller, whose token was checked and has the scope `S`. A handler that takes it is closed to everybody else.
+///
+/// ```
+/// use actix_web::{HttpResponse, get};
+/// use keyfob::{CurrentUser, scopes};
+///
+/// #[get("/greeting")]
+/// async fn greet(user: CurrentUser) -> HttpResponse {
+///     HttpResponse::Ok().body(format!("Hello, account {}", user.id()))
+/// }
+///
+/// #[get("/drafts")]
+/// async fn list_drafts(user: CurrentUser<scopes::Posts>) -> HttpResponse {
+///     HttpResponse::Ok().body(format!("The drafts of account {}", user.id()))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentUser<S = scopes::Any> {
+    token: Accepted,
+    scope: PhantomData<S>,
+}
+
+impl<S> CurrentUser<S> {
+    /// The account's id.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.token.user_id
+    }
+
+    /// The session that the token belongs to.
+    #[must_use]
+    pub fn session_id(&self) -> Id {
+        self.token.session_id
+    }
+
+    /// Whether the token has the scope `admin`.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.token.scope.contains("admin")
+    }
+
+    /// All that the token says.
+    #[must_use]
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+}
+
+impl<S: RequiredScope> FromRequest for CurrentUser<S> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            // A body that is too large is refused before credentials are looked at.
+            refuse_announced_size(&req)?;
+            let token = authenticate(&req).await?;
+            match S::NAME {
+                Some(scope) if !token.scope.contains(scope) => Err(AuthError::InsufficientScope(scope).into()),
+                _ => Ok(Self { token, scope: PhantomData }),
+            }
+        })
+    }
+}
+
+/// The caller, or nobody where no bearer token was sent. A bad token is still refused with 401.
+#[derive(Clone, Debug)]
+pub struct MaybeUser(pub Option<CurrentUser>);
+
+impl FromRequest for MaybeUser {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            match authenticate(&req).await {
+                Ok(token) => Ok(Self(Some(CurrentUser { token, scope: PhantomData }))),
+                Err(AuthError::Missing) if !req.headers().contains_key(AUTHORIZATION) => Ok(Self(None)),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Extractors for JSON bodies, query strings and path ids, whose refusals are those of the API.
+//!
+//! Handlers name them in the order of the checks: credentials, path id, query, body. actix-web polls its extractors in
+//! that order and all but the body answer at once, so the first refusal is the one that is sent.
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
+use serde_json::Value;
+
+use crate::db::Id;
+use crate::error::ApiError;
+use crate::input::{Fields, FromFields};
+
+/// How many bytes a body may have; `server.max_body_bytes`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimit(pub usize);
+
+/// A JSON object as request body.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: FromFields + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let checked = refuse_announced_size(req).and_then(|()| require_json(req));
+        let bytes = read_bytes(req, payload);
+        Box::pin(async move {
+            checked?;
+            parse_json(&bytes.await?).map(Self)
+        })
+    }
+}
+
+/// A query string.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: FromFields> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs = form_urlencoded::parse(req.query_string().as_bytes());
+        let values = pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
+        ready(Fields::new("query", values).read().map(Query).map_err(ApiError::InvalidFields))
+    }
+}
+
+/// The `{id}` of the path.
+#[derive(Clone, Copy, Debug)]
+pub struct PathId(pub Id);
+
+impl FromRequest for PathId {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = req.match_info().get("id").and_then(Id::parse);
+        let refused =
+            || ApiError::invalid("path", "id", "int_parsing", "Input should be a positive integer below 2^53");
+        ready(id.map(PathId).ok_or_else(refused))
+    }
+}
+
+/// Refuses a body whose `Content-Length` is over the limit, before anything of it is read.
+pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
+    let Some(length) = req.headers().get(header::CONTENT_LENGTH) else { return Ok(()) };
+    let max_bytes = max_bytes(req);
+    let announced = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    match announced {
+        Some(bytes) if usize::try_from(bytes).is_ok_and(|bytes| bytes <= max_bytes) => Ok(()),
+        _ => Err(ApiError::BodyTooLarge { max_bytes }),
+    }
+}
+
+/// Reads the whole body, unless it is over the limit.
+pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Result<Bytes, ApiError>> {
+    let max_bytes = max_bytes(req);
+    let payload = actix_web::web::Payload::from_request(req, payload).into_inner();
+    Box::pin(async move {
+        let payload = payload.map_err(|error| ApiError::Internal(error.to_string()))?;
+        match payload.to_bytes_limited(max_bytes).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(_)) => Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into())),
+            Err(_) => Err(ApiError::BodyTooLarge { max_bytes }),
+        }
+    })
+}
+
+/// The media type of the body in lower case, without its parameters.
+pub(crate) fn media_type(req: &HttpRequest) -> Option<String> {
+    let value = req.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_ascii_lowercase())
+}
+
+fn max_bytes(req: &HttpRequest) -> usize {
+    req.app_data::<Data<BodyLimit>>().map_or(usize::MAX, |limit| limit.0)
+}
+
+fn require_json(req: &HttpRequest) -> Result<(), ApiError> {
+    match media_type(req).as_deref() {
+        Some("application/json") => Ok(()),
+        // No body and no type: the empty body is what is wrong.
+        None if !has_body(req) => Ok(()),
+        _ => Err(ApiError::WrongContentType),
+    }
+}
+
+fn has_body(req: &HttpRequest) -> bool {
+    let length = req.headers().get(header::CONTENT_LENGTH).map(|value| value.as_bytes() != b"0");
+    length.unwrap_or_else(|| req.headers().contains_key(header::TRANSFER_ENCODING))
+}
+
+fn parse_json<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.is_empty() {
+        return Err(ApiError::MalformedBody("The body is empty; a JSON object is expected.".into()));
+    }
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| ApiError::MalformedBody(format!("The body is not valid JSON: {}.", describe(&error))))?;
+    let Value::Object(values) = value else {
+        let fault = crate::input::Fault {
+            loc: vec!["body".into()],
+            msg: "Input should be a JSON object".into(),
+            kind: "model_attributes_type",
+        };
+        return Err(ApiError::InvalidFields(vec![fault]));
+    };
+    Fields::new("body", values).read().map_err(ApiError::InvalidFields)
+}
+
+/// Where the JSON broke, without a word of its content, which may be a password.
+fn describe(error: &serde_json::Error) -> String {
+    let what = if error.is_eof() { "it ends too early" } else { "unexpected character" };
+    format!("{what} at line {} column {}", error.line(), error.column())
+}

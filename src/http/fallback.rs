@@ -1,0 +1,49 @@
+//! What is answered where no route matches: 405 with `Allow` on a known path, 404 elsewhere.
+//!
+//! The paths and methods come from the OpenAPI document, which is made from the routes themselves.
+
+use actix_web::dev::ResourceDef;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::PathItem;
+
+use crate::error::ApiError;
+use crate::tokens::{OAUTH_ENDPOINTS, OAuthError};
+
+/// Every path of the service with the methods that it takes.
+#[derive(Debug)]
+pub(crate) struct Routes(Vec<(ResourceDef, String)>);
+
+impl Routes {
+    pub(crate) fn of(document: &OpenApi) -> Self {
+        let entry = |(path, item): (&String, &PathItem)| (ResourceDef::new(path.as_str()), allow(item));
+        Self(document.paths.paths.iter().map(entry).collect())
+    }
+
+    fn allow(&self, path: &str) -> Option<&str> {
+        let (_, allow) = self.0.iter().find(|(resource, _)| resource.is_match(path))?;
+        Some(allow)
+    }
+}
+
+/// The default service.
+pub(crate) async fn no_route(req: HttpRequest, routes: Data<Routes>) -> HttpResponse {
+    let Some(allow) = routes.allow(req.path()) else { return ApiError::NotFound.error_response() };
+    if OAUTH_ENDPOINTS.contains(&req.path()) {
+        return OAuthError::MethodNotAllowed { allow: allow.to_owned() }.error_response();
+    }
+    ApiError::MethodNotAllowed { allow: allow.to_owned() }.error_response()
+}
+
+fn allow(item: &PathItem) -> String {
+    let methods = [
+        ("GET, HEAD", item.get.is_some()),
+        ("POST", item.post.is_some()),
+        ("PUT", item.put.is_some()),
+        ("PATCH", item.patch.is_some()),
+        ("DELETE", item.delete.is_some()),
+    ];
+    let known = methods.iter().filter(|(_, is_known)| *is_known).map(|(name, _)| *name);
+    known.collect::<Vec<_>>().join(", ")
+}

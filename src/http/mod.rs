@@ -1,0 +1,13 @@
+//! What every route has in common: how bodies are read, how errors look, which headers every response carries.
+
+pub(crate) mod body;
+pub(crate) mod conventions;
+pub(crate) mod cors;
+pub(crate) mod etag;
+pub(crate) mod fallback;
+pub(crate) mod origin;
+pub(crate) mod problem;
+pub(crate) mod request_id;
+pub(crate) mod tls;
+
+pub use body::{Json, PathId, Query};

@@ -1,0 +1,36 @@
+//! Sign-up, log-in and token-protected routes: an OAuth2 password-grant service, and the library it is made of.
+//!
+//! RFC 9700 forbids the password grant to third parties. Keyfob is for first-party apps: whoever runs the log-in also
+//! makes the app that asks for the password.
+//!
+//! The whole service in an application of your own is [`Keyfob::configure`]; a handler of your own is closed to
+//! everybody without a token by taking a [`CurrentUser`], or by the [`bearer`] middleware.
+
+mod accounts;
+mod app;
+mod background;
+pub mod cli;
+mod config;
+mod db;
+mod docs;
+mod error;
+mod guard;
+mod http;
+mod input;
+mod openapi;
+mod operations;
+mod posts;
+mod tokens;
+
+pub use accounts::{Email, User};
+pub use app::{Keyfob, StartError, openapi_document};
+pub use config::{
+    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, PasswordSettings, RateLimitSettings,
+    RevocationFail, ServerSettings, Settings, TokenSettings,
+};
+pub use db::{Id, OpenError, StoreError, Timestamp};
+pub use error::ApiError;
+pub use guard::{AuthError, CurrentUser, MaybeUser, bearer};
+pub use http::{Json, PathId, Query};
+pub use input::{Change, Fault, Field, Fields, FromFields, Rejection};
+pub use tokens::{AccessToken, OAuthError, RequiredScope, ScopeSet, scopes};

@@ -1,0 +1,222 @@
+//! The routes of posts: anyone reads, authors write.
+
+use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::model::{Cursor, NewPost, PageQuery, Post, PostChange, PostPage};
+use super::store::{self, Changed};
+use crate::db::{Db, Id, StoreError, Timestamp};
+use crate::error::ApiError;
+use crate::guard::{AuthError, CurrentUser};
+use crate::http::etag::{IfMatch, is_known_to_client};
+use crate::http::problem::Problem;
+use crate::http::{Json, PathId, Query};
+use crate::tokens::scopes;
+
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(read_post)
+        .service(list_posts)
+        .service(create_post)
+        .service(replace_post)
+        .service(update_post)
+        .service(delete_post);
+}
+
+/// List posts
+///
+/// Newest first. Following `next_cursor` to the end shows every post that stood at the start exactly once, whoever
+/// writes meanwhile.
+#[utoipa::path(
+    tag = "posts",
+    params(
+        ("limit" = Option<i64>, Query, description = "How many at the most, 1 to 100; 20 if absent.", minimum = 1, maximum = 100, example = 20),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before."),
+        ("author_id" = Option<i64>, Query, description = "Only posts of that account.", minimum = 1, maximum = 9_007_199_254_740_991_i64),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = PostPage),
+    )
+)]
+#[get("/posts")]
+pub(crate) async fn list_posts(query: Query<PageQuery>, db: Data<Db>) -> Result<HttpResponse, ApiError> {
+    let page = query.0;
+    let mut items = db.read(move |conn| store::list_posts(conn, page)).await?;
+    let has_more = i64::try_from(items.len()).is_ok_and(|found| found > page.limit);
+    if has_more {
+        items.pop();
+    }
+    let last = items.last().filter(|_| has_more);
+    let next_cursor = last.map(|post| Cursor(post.id).encode());
+    Ok(HttpResponse::Ok().json(PostPage { items, next_cursor }))
+}
+
+/// Read a post
+#[utoipa::path(
+    tag = "posts",
+    params(
+        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
+        ("If-None-Match" = Option<String>, Header, description = "An `ETag` that you have: 304 while it is current."),
+    ),
+    responses(
+        (status = 200, description = "The post.", body = Post, headers(("ETag" = String, description = "Its version."))),
+        (status = 304, description = "You have the current version."),
+        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/posts/{id}")]
+pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>) -> Result<HttpResponse, ApiError> {
+    let post = db.read(move |conn| store::find_post(conn, id)).await?.ok_or(ApiError::NotFound)?;
+    let etag = post.etag();
+    if is_known_to_client(&req, &etag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, etag)).json(post))
+}
+
+/// Write a post
+#[utoipa::path(
+    tag = "posts",
+    request_body = NewPost,
+    security(("OAuth2PasswordBearer" = ["posts"])),
+    responses(
+        (status = 201, description = "The post.", body = Post, headers(
+            ("Location" = String, description = "`/posts/{id}`"), ("ETag" = String, description = "Its version."),
+        )),
+    )
+)]
+#[post("/posts")]
+pub(crate) async fn create_post(
+    user: CurrentUser<scopes::Posts>,
+    body: Json<NewPost>,
+    db: Data<Db>,
+) -> Result<HttpResponse, ApiError> {
+    let (author_id, new, now) = (user.id(), body.0, Timestamp::now());
+    let post = match db.write(move |conn| store::insert_post(conn, &new, author_id, now)).await {
+        Err(StoreError::ReferenceGone) => return Err(AuthError::AccountGone.into()),
+        result => result?,
+    };
+    let location = format!("/posts/{}", post.id);
+    Ok(HttpResponse::Created().insert_header((LOCATION, location)).insert_header((ETAG, post.etag())).json(post))
+}
+
+/// Replace a post
+///
+/// Its author does, or an admin.
+#[utoipa::path(
+    tag = "posts",
+    params(
+        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that this replaces."),
+    ),
+    request_body = NewPost,
+    security(("OAuth2PasswordBearer" = ["posts"])),
+    responses(
+        (status = 200, description = "The post as it is now.", body = Post, headers(("ETag" = String, description = "Its version."))),
+        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[put("/posts/{id}")]
+pub(crate) async fn replace_post(
+    req: HttpRequest,
+    user: CurrentUser<scopes::Posts>,
+    PathId(id): PathId,
+    body: Json<NewPost>,
+    db: Data<Db>,
+) -> Result<HttpResponse, ApiError> {
+    change(&req, &user, id, body.0.into(), &db).await
+}
+
+/// Change a post
+///
+/// Its author does, or an admin. What is absent stays.
+#[utoipa::path(
+    tag = "posts",
+    params(
+        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that this changes."),
+    ),
+    request_body = PostChange,
+    security(("OAuth2PasswordBearer" = ["posts"])),
+    responses(
+        (status = 200, description = "The post as it is now.", body = Post, headers(("ETag" = String, description = "Its version."))),
+        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[patch("/posts/{id}")]
+pub(crate) async fn update_post(
+    req: HttpRequest,
+    user: CurrentUser<scopes::Posts>,
+    PathId(id): PathId,
+    body: Json<PostChange>,
+    db: Data<Db>,
+) -> Result<HttpResponse, ApiError> {
+    change(&req, &user, id, body.0, &db).await
+}
+
+/// Delete a post
+///
+/// Its author does, or an admin.
+#[utoipa::path(
+    tag = "posts",
+    params(
+        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to delete."),
+    ),
+    security(("OAuth2PasswordBearer" = ["posts"])),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[delete("/posts/{id}")]
+pub(crate) async fn delete_post(
+    req: HttpRequest,
+    user: CurrentUser<scopes::Posts>,
+    PathId(id): PathId,
+    db: Data<Db>,
+) -> Result<HttpResponse, ApiError> {
+    let check = check_of(&req, &user);
+    done(db.write(move |conn| store::delete_post(conn, id, &check)).await?)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn change(
+    req: &HttpRequest,
+    user: &CurrentUser<scopes::Posts>,
+    id: Id,
+    change: PostChange,
+    db: &Db,
+) -> Result<HttpResponse, ApiError> {
+    let (check, now) = (check_of(req, user), Timestamp::now());
+    let post = done(db.write(move |conn| store::update_post(conn, id, &change, &check, now)).await?)?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, post.etag())).json(post))
+}
+
+/// Whether the caller may change a post as it is: first the owner, then `If-Match`.
+fn check_of(
+    req: &HttpRequest,
+    user: &CurrentUser<scopes::Posts>,
+) -> impl Fn(&Post) -> Result<(), Changed> + Send + 'static {
+    let (user_id, is_admin) = (user.id(), user.is_admin());
+    let if_match = IfMatch::of(req);
+    move |post| match post {
+        _ if post.author_id != user_id && !is_admin => Err(Changed::NotAllowed),
+        _ if !if_match.allows(&post.etag()) => Err(Changed::Outdated),
+        _ => Ok(()),
+    }
+}
+
+fn done(changed: Changed) -> Result<Post, ApiError> {
+    match changed {
+        Changed::Done(post) => Ok(post),
+        Changed::Gone => Err(ApiError::NotFound),
+        Changed::NotAllowed => Err(ApiError::Forbidden("This post is somebody else's.")),
+        Changed::Outdated => Err(ApiError::PreconditionFailed),
+    }
+}

@@ -1,0 +1,119 @@
+//! Posts in the database.
+
+use diesel::prelude::*;
+
+use super::model::{NewPost, PageQuery, Post, PostChange};
+use crate::db::schema::posts;
+use crate::db::{Conn, Id, StoreError, Timestamp};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = posts)]
+struct PostRow {
+    id: Id,
+    title: String,
+    content: String,
+    author_id: Id,
+    revision: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<PostRow> for Post {
+    fn from(row: PostRow) -> Self {
+        let PostRow { id, title, content, author_id, revision, created_at, updated_at } = row;
+        Self { id, title, content, author_id, created_at, updated_at, revision }
+    }
+}
+
+/// How a change of a post ended.
+pub(crate) enum Changed {
+    Done(Post),
+    Gone,
+    NotAllowed,
+    /// It has another version than the one that the change was meant for.
+    Outdated,
+}
+
+pub(crate) fn find_post(conn: &mut Conn, id: Id) -> Result<Option<Post>> {
+    let row = posts::table.find(id).select(PostRow::as_select()).first(conn).optional()?;
+    Ok(row.map(Post::from))
+}
+
+/// A page, newest first, and one post more where there is a next page.
+pub(crate) fn list_posts(conn: &mut Conn, page: PageQuery) -> Result<Vec<Post>> {
+    let mut query =
+        posts::table.select(PostRow::as_select()).order(posts::id.desc()).limit(page.limit + 1).into_boxed();
+    if let Some(after) = page.after {
+        query = query.filter(posts::id.lt(after));
+    }
+    if let Some(author_id) = page.author_id {
+        query = query.filter(posts::author_id.eq(author_id));
+    }
+    let rows: Vec<PostRow> = query.load(conn)?;
+    Ok(rows.into_iter().map(Post::from).collect())
+}
+
+/// Keeps a new post.
+///
+/// # Errors
+/// [`StoreError::ReferenceGone`] when there is no such author any more.
+pub(crate) fn insert_post(conn: &mut Conn, post: &NewPost, author_id: Id, now: Timestamp) -> Result<Post> {
+    let row = (
+        posts::title.eq(&post.title.0),
+        posts::content.eq(&post.content.0),
+        posts::author_id.eq(author_id),
+        posts::revision.eq(1),
+        posts::created_at.eq(now),
+        posts::updated_at.eq(now),
+    );
+    let id: Id = diesel::insert_into(posts::table).values(row).returning(posts::id).get_result(conn)?;
+    find_post(conn, id)?.ok_or_else(|| StoreError::Internal("a new post is gone".into()))
+}
+
+/// Changes a post, where `check` allows it to be changed as it is now.
+pub(crate) fn update_post(
+    conn: &mut Conn,
+    id: Id,
+    change: &PostChange,
+    check: impl Fn(&Post) -> std::result::Result<(), Changed>,
+    now: Timestamp,
+) -> Result<Changed> {
+    let Some(post) = find_post(conn, id)? else { return Ok(Changed::Gone) };
+    if let Err(refused) = check(&post) {
+        return Ok(refused);
+    }
+    let title = change.title.as_ref().map_or(&post.title, |title| &title.0);
+    let content = change.content.as_ref().map_or(&post.content, |content| &content.0);
+    // The revision is compared once more in the statement: on PostgreSQL another replica may have been quicker.
+    let current = posts::table.find(id).filter(posts::revision.eq(post.revision));
+    let changed = diesel::update(current)
+        .set((
+            posts::title.eq(title),
+            posts::content.eq(content),
+            posts::revision.eq(post.revision + 1),
+            posts::updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    if changed == 0 {
+        return Err(StoreError::Serialization);
+    }
+    Ok(find_post(conn, id)?.map_or(Changed::Gone, Changed::Done))
+}
+
+/// Deletes a post, where `check` allows it.
+pub(crate) fn delete_post(
+    conn: &mut Conn,
+    id: Id,
+    check: impl Fn(&Post) -> std::result::Result<(), Changed>,
+) -> Result<Changed> {
+    let Some(post) = find_post(conn, id)? else { return Ok(Changed::Gone) };
+    if let Err(refused) = check(&post) {
+        return Ok(refused);
+    }
+    match diesel::delete(posts::table.find(id).filter(posts::revision.eq(post.revision))).execute(conn)? {
+        0 => Err(StoreError::Serialization),
+        _ => Ok(Changed::Done(post)),
+    }
+}

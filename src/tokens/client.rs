@@ -1,0 +1,212 @@
+//! Clients and how they prove who they are (RFC 6749 §2.3).
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::fill;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::OAuthError;
+use super::form::OAuthForm;
+use super::keys::KeyError;
+use super::scope::ScopeSet;
+use super::store::{self, ClientRow};
+use crate::config::TokenSettings;
+use crate::db::{Db, StoreError};
+
+/// The public client that every Keyfob has, for first-party apps.
+pub(crate) const BUILTIN_CLIENT: &str = "keyfob";
+/// Marks a client secret, so that a hash is not mistaken for one.
+const SECRET_PREFIX: &str = "kfs_";
+
+/// What a client may ask the token endpoint for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    Password,
+    RefreshToken,
+}
+
+impl Grant {
+    pub(crate) const ALL: [Grant; 2] = [Grant::Password, Grant::RefreshToken];
+
+    /// The `grant_type` (RFC 6749 §4.3.2, §6).
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == text)
+    }
+}
+
+/// A client that is who it says.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub id: String,
+    pub is_public: bool,
+    pub grants: Vec<Grant>,
+    pub scopes: ScopeSet,
+    pub access_ttl_seconds: Option<u64>,
+    pub refresh_ttl_seconds: Option<u64>,
+}
+
+/// What a request says about its client.
+#[derive(Default)]
+pub(crate) struct ClientCredentials {
+    id: Option<String>,
+    secret: Option<SecretString>,
+    /// The id and secret of HTTP Basic as they read after form-decoding (RFC 6749 §2.3.1), where that differs.
+    decoded: Option<(String, SecretString)>,
+}
+
+impl ClientCredentials {
+    /// Reads HTTP Basic and the form. Another scheme, such as a stale bearer token, is ignored.
+    pub(crate) fn read(req: &HttpRequest, form: &mut OAuthForm) -> Result<Self, OAuthError> {
+        let basic = basic_credentials(req)?.unwrap_or_default();
+        let (id, secret) = (form.take_equal("client_id")?, form.take("client_secret")?.map(SecretString::from));
+        let Some(basic_id) = &basic.id else {
+            if basic.secret.is_some() {
+                return Err(OAuthError::InvalidClient);
+            }
+            return Ok(Self { id, secret, decoded: None });
+        };
+        let is_same = |id: &String| id == basic_id || basic.decoded.as_ref().is_some_and(|(decoded, _)| id == decoded);
+        if id.as_ref().is_some_and(|id| !is_same(id)) {
+            return Err(OAuthError::InvalidRequest(
+                "The client_id differs from the one in the Authorization header".into(),
+            ));
+        }
+        match secret {
+            None => Ok(basic),
+            Some(secret) if basic.secret.is_none() => Ok(Self { secret: Some(secret), ..basic }),
+            Some(_) => {
+                let twice = "The client_secret was sent both in the Authorization header and in the body";
+                Err(OAuthError::InvalidRequest(twice.into()))
+            }
+        }
+    }
+
+    /// The client that these credentials belong to.
+    pub(crate) async fn authenticate(self, db: &Db, settings: &TokenSettings) -> Result<Client, OAuthError> {
+        let id = match (&self.id, &self.secret) {
+            (None, Some(_)) => return Err(OAuthError::InvalidClient),
+            (None, None) => BUILTIN_CLIENT.to_owned(),
+            (Some(id), _) => id.clone(),
+        };
+        if let Some(client) = self.authenticate_as(&id, self.secret.as_ref(), db, settings).await? {
+            return Ok(client);
+        }
+        if let Some((id, secret)) = &self.decoded {
+            let secret = Some(secret).filter(|secret| !secret.expose_secret().is_empty());
+            if let Some(client) = self.authenticate_as(id, secret, db, settings).await? {
+                return Ok(client);
+            }
+        }
+        Err(OAuthError::InvalidClient)
+    }
+
+    async fn authenticate_as(
+        &self,
+        id: &str,
+        secret: Option<&SecretString>,
+        db: &Db,
+        settings: &TokenSettings,
+    ) -> Result<Option<Client>, OAuthError> {
+        if id == BUILTIN_CLIENT {
+            let is_good = settings.builtin_client && secret.is_none();
+            return Ok(is_good.then(Client::builtin));
+        }
+        let id = id.to_owned();
+        let found = if is_client_text(&id) { db.read(move |conn| store::find_client(conn, &id)).await? } else { None };
+        let proves = |row: &ClientRow| match (&row.secret_hash, secret) {
+            (None, None) => true,
+            (Some(hash), Some(secret)) => {
+                let presented = digest(&SHA256, secret.expose_secret().as_bytes());
+                verify_slices_are_equal(presented.as_ref(), hash).is_ok()
+            }
+            _ => false,
+        };
+        Ok(found.filter(proves).map(Client::try_from).transpose()?)
+    }
+}
+
+impl Client {
+    pub(crate) fn allows(&self, grant: Grant) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    fn builtin() -> Self {
+        Self {
+            id: BUILTIN_CLIENT.into(),
+            is_public: true,
+            grants: Grant::ALL.to_vec(),
+            scopes: ScopeSet::of_user(true),
+            access_ttl_seconds: None,
+            refresh_ttl_seconds: None,
+        }
+    }
+}
+
+impl TryFrom<ClientRow> for Client {
+    type Error = StoreError;
+
+    fn try_from(row: ClientRow) -> Result<Self, StoreError> {
+        let scopes = match &row.scopes {
+            None => ScopeSet::of_user(true),
+            Some(text) => ScopeSet::parse(text).map_err(|error| StoreError::Internal(error.to_string()))?,
+        };
+        Ok(Self {
+            is_public: row.secret_hash.is_none(),
+            grants: row.grants.split(' ').filter_map(Grant::parse).collect(),
+            scopes,
+            access_ttl_seconds: row.access_ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok()),
+            refresh_ttl_seconds: row.refresh_ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok()),
+            id: row.id,
+        })
+    }
+}
+
+/// A new client secret (256 random bits) and the hash that is kept of it.
+pub(crate) fn new_secret() -> Result<(String, Vec<u8>), KeyError> {
+    let mut bytes = [0; 32];
+    fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
+    let secret = format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+    let hash = digest(&SHA256, secret.as_bytes()).as_ref().to_vec();
+    Ok((secret, hash))
+}
+
+/// Whether a text keeps to the characters of client ids: those that are the same raw, form-encoded and in a URL.
+pub(crate) fn is_client_text(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// HTTP Basic (RFC 7617): `None` without it; empty id and secret, which some clients always send, count as none.
+fn basic_credentials(req: &HttpRequest) -> Result<Option<ClientCredentials>, OAuthError> {
+    let Some(header) = req.headers().get(AUTHORIZATION) else { return Ok(None) };
+    let Some((scheme, encoded)) = header.to_str().ok().and_then(|text| text.split_once(' ')) else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(None);
+    }
+    let decoded = STANDARD.decode(encoded.trim()).map_err(|_| OAuthError::InvalidClient)?;
+    let text = String::from_utf8(decoded).map_err(|_| OAuthError::InvalidClient)?;
+    let (id, secret) = text.split_once(':').ok_or(OAuthError::InvalidClient)?;
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Ok(Some(ClientCredentials {
+        id: given(id),
+        secret: given(secret).map(SecretString::from),
+        decoded: form_decoded(id).zip(form_decoded(secret)).map(|(id, secret)| (id, secret.into())),
+    }))
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(String::from)
+}

@@ -1,0 +1,129 @@
+//! Signing and checking access tokens. The only file that knows `jsonwebtoken`.
+//!
+//! Of the library's defaults nothing is trusted (jsonwebtoken 11: it lets `typ`, `crit`, `nbf`, absent `iss` and `aud`
+//! and a minute after `exp` pass): it checks the signature, everything else is checked here, by RFC 8725.
+
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+
+use super::access::AccessToken;
+use super::keys::{KeyError, KeyMaterial};
+use crate::config::Algorithm;
+use crate::db::Timestamp;
+
+/// The `typ` of an access token (RFC 9068 §2.1).
+const TYPE: &str = "at+jwt";
+/// The same with its prefix, which RFC 9068 §4 makes equal.
+const TYPE_IN_FULL: &str = "application/at+jwt";
+/// How far the clocks of two replicas may differ, in seconds: for `nbf` and `iat`, never for `exp`.
+const CLOCK_SKEW_SECONDS: i64 = 5;
+/// A longer token is none of ours.
+const MAX_TOKEN_BYTES: usize = 8192;
+
+/// A key that signs and checks.
+pub(crate) struct JwtKey {
+    header: Header,
+    signs: EncodingKey,
+    checks: DecodingKey,
+    validation: Validation,
+}
+
+/// Why a token was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("The access token is not valid")]
+    Invalid,
+    #[error("The access token is not valid")]
+    UnknownKey,
+    #[error("The access token is not valid yet")]
+    NotYetValid,
+    #[error("The access token has expired")]
+    Expired,
+}
+
+impl JwtKey {
+    pub(crate) fn new(kid: &str, material: &KeyMaterial) -> Result<Self, KeyError> {
+        let (signs, checks) = match material {
+            KeyMaterial::EdDSA { pkcs8, public } => (EncodingKey::from_ed_der(pkcs8), DecodingKey::from_ed_der(public)),
+            KeyMaterial::ES256 { pkcs8, public } => (EncodingKey::from_ec_der(pkcs8), DecodingKey::from_ec_der(public)),
+            KeyMaterial::RS256 { pem, n, e, .. } => (
+                EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| KeyError::Unusable)?,
+                DecodingKey::from_rsa_raw_components(n, e),
+            ),
+            KeyMaterial::HS256 { secret } => (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret)),
+        };
+        let algorithm = library_name(material.algorithm());
+        let mut header = Header::new(algorithm);
+        header.typ = Some(TYPE.into());
+        header.kid = Some(kid.into());
+        Ok(Self { header, signs, checks, validation: signature_only(algorithm) })
+    }
+
+    pub(crate) fn sign(&self, token: &AccessToken) -> Result<String, KeyError> {
+        encode(&self.header, token, &self.signs).map_err(|_| KeyError::Unusable)
+    }
+}
+
+/// Checks a token: its key is found by `kid`, and the key, not the token, says which algorithm it is for.
+pub(crate) fn check<'k>(
+    token: &str,
+    find_key: impl FnOnce(&str) -> Option<&'k JwtKey>,
+    issuer: &str,
+    audience: &str,
+    now: Timestamp,
+) -> Result<AccessToken, Refusal> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Refusal::Invalid);
+    }
+    let header = decode_header(token).map_err(|_| Refusal::Invalid)?;
+    if !has_our_type(&header) || header.crit.is_some() {
+        return Err(Refusal::Invalid);
+    }
+    let key = find_key(header.kid.as_deref().ok_or(Refusal::Invalid)?).ok_or(Refusal::UnknownKey)?;
+    let claims = decode::<AccessToken>(token, &key.checks, &key.validation).map_err(|_| Refusal::Invalid)?.claims;
+    check_claims(&claims, issuer, audience)?;
+    check_times(&claims, now)?;
+    Ok(claims)
+}
+
+/// Whether an accepted token is still good: also asked of a token whose signature was checked before.
+pub(crate) fn check_times(claims: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
+    let now = now.seconds();
+    if claims.expires_at <= now {
+        return Err(Refusal::Expired);
+    }
+    let latest_start = now.saturating_add(CLOCK_SKEW_SECONDS);
+    if claims.issued_at > latest_start || claims.not_before.is_some_and(|start| start > latest_start) {
+        return Err(Refusal::NotYetValid);
+    }
+    Ok(())
+}
+
+fn check_claims(claims: &AccessToken, issuer: &str, audience: &str) -> Result<(), Refusal> {
+    let is_ours = claims.iss == issuer && claims.aud.contains(audience);
+    let is_whole = !claims.token_id.is_empty() && !claims.client_id.is_empty();
+    if is_ours && is_whole { Ok(()) } else { Err(Refusal::Invalid) }
+}
+
+fn has_our_type(header: &Header) -> bool {
+    let is_ours = |kind: &str| kind.eq_ignore_ascii_case(TYPE) || kind.eq_ignore_ascii_case(TYPE_IN_FULL);
+    header.typ.as_deref().is_some_and(is_ours)
+}
+
+/// A validation that checks the signature under that one algorithm and leaves the claims to this file.
+fn signature_only(algorithm: jsonwebtoken::Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+fn library_name(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
+        Algorithm::EdDSA => jsonwebtoken::Algorithm::EdDSA,
+        Algorithm::ES256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::RS256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::HS256 => jsonwebtoken::Algorithm::HS256,
+    }
+}

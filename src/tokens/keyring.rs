@@ -1,0 +1,247 @@
+//! The keys that sign and check now: configured ones, or those that the replicas of a database share.
+//!
+//! A new key is published as soon as a replica has seen it ([`RELOAD_SECONDS`]) and signs [`ROTATION_DELAY_SECONDS`]
+//! after it was made. The one before it is published and accepted until its last token has expired.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::access::AccessToken;
+use super::jwt::{self, JwtKey, Refusal};
+use super::keys::{KeyError, KeyMaterial};
+use super::seal::Seal;
+use super::store::{self, KeyRow};
+use crate::config::{Algorithm, TokenSettings};
+use crate::db::{Conn, Db, StoreError, Timestamp};
+
+/// How often a replica looks for new keys, in seconds.
+pub(crate) const RELOAD_SECONDS: u64 = 2;
+/// How long after it was made a new key begins to sign, in seconds: by then every replica knows it.
+const ROTATION_DELAY_SECONDS: u64 = 5;
+/// How much longer than its last token a key is kept, in seconds.
+const OVERLAP_SECONDS: u64 = 60;
+/// The name under which the key of the refresh tokens is kept.
+const REFRESH_KEY: &str = "refresh-token-mac";
+
+/// A key with its place in time.
+pub(crate) struct RingKey {
+    pub kid: String,
+    pub algorithm: Algorithm,
+    pub signs_from: Timestamp,
+    /// When it is no longer accepted; `None` while no other follows it.
+    pub accepted_until: Option<Timestamp>,
+    pub jwk: Option<Value>,
+    jwt: JwtKey,
+}
+
+/// Why the keys could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyringError {
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    #[error("{0}")]
+    File(String),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// The keys, exchanged as a whole when they change.
+pub(crate) struct Keyring {
+    settings: TokenSettings,
+    keys: RwLock<Arc<Vec<RingKey>>>,
+}
+
+impl Keyring {
+    /// Loads the keys; makes and keeps the first one where there is none.
+    pub(crate) async fn load(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Self, KeyringError> {
+        let keys = match configured(settings)? {
+            Some(material) => vec![ring_key(&material, now, None)?],
+            None => {
+                ensure_key(settings, db, now).await?;
+                read_keys(settings, db, now).await?
+            }
+        };
+        Ok(Self { settings: settings.clone(), keys: RwLock::new(Arc::new(keys)) })
+    }
+
+    /// Looks for keys that another process has made; also makes one when the newest has grown old.
+    pub(crate) async fn reload(&self, db: &Db, now: Timestamp) -> Result<(), KeyringError> {
+        if is_configured(&self.settings) {
+            return Ok(());
+        }
+        let days = u64::from(self.settings.key_rotation_days);
+        let newest = self.snapshot().iter().map(|key| key.signs_from).max();
+        if days > 0 && newest.is_some_and(|from| from.plus_seconds(days * 86400) <= now) {
+            rotate(&self.settings, db, self.settings.algorithm, now).await?;
+        }
+        let rows = db.read(store::list_keys).await?;
+        let known = self.snapshot();
+        let has_expired = known.iter().any(|key| !key.is_accepted(now));
+        if !has_expired && rows.iter().map(|row| &row.kid).eq(known.iter().map(|key| &key.kid)) {
+            return Ok(());
+        }
+        let keys = read_keys(&self.settings, db, now).await?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    /// Signs with the key whose turn it is.
+    pub(crate) fn sign(&self, token: &AccessToken, now: Timestamp) -> Result<String, KeyError> {
+        let keys = self.snapshot();
+        let key = keys.iter().rev().find(|key| key.signs_from <= now).or(keys.first());
+        key.ok_or(KeyError::Unusable)?.jwt.sign(token)
+    }
+
+    /// Checks a token's signature and claims.
+    pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
+        let keys = self.snapshot();
+        let find = |kid: &str| keys.iter().find(|key| key.kid == kid && key.is_accepted(now)).map(|key| &key.jwt);
+        jwt::check(token, find, &self.settings.issuer, &self.settings.audience, now)
+    }
+
+    /// The public keys (RFC 7517 §5).
+    pub(crate) fn jwks(&self, now: Timestamp) -> Value {
+        let keys = self.snapshot();
+        let published = keys.iter().filter(|key| key.is_accepted(now)).filter_map(|key| key.jwk.as_ref());
+        json!({ "keys": published.collect::<Vec<_>>() })
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Vec<RingKey>> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl RingKey {
+    fn is_accepted(&self, now: Timestamp) -> bool {
+        self.accepted_until.is_none_or(|end| now < end)
+    }
+}
+
+/// Makes a new key of that algorithm, which begins to sign shortly; its name.
+pub(crate) async fn rotate(
+    settings: &TokenSettings,
+    db: &Db,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<String, KeyringError> {
+    let row = new_row(settings, algorithm, now, now.plus_seconds(ROTATION_DELAY_SECONDS))?;
+    let kid = row.kid.clone();
+    db.write(move |conn| store::insert_key(conn, &row)).await?;
+    Ok(kid)
+}
+
+/// Whether the key comes from the configuration, and not from the database.
+pub(crate) fn is_configured(settings: &TokenSettings) -> bool {
+    settings.secret.is_some() || settings.private_key_file.is_some()
+}
+
+/// The key of the refresh tokens, made where there is none and kept for all replicas.
+pub(crate) async fn refresh_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Vec<u8>, KeyringError> {
+    let seal = Seal::new(settings.key_encryption_secret.as_ref())?;
+    let fresh = KeyMaterial::generate(Algorithm::HS256)?;
+    let closed = seal.close(REFRESH_KEY, fresh.to_bytes())?;
+    let kept = db
+        .write(move |conn| {
+            // Of two processes at once one inserts and the other finds: the first statement takes the write lock on
+            // SQLite; on PostgreSQL the second insert fails and is tried again as a look-up.
+            match store::find_secret(conn, REFRESH_KEY)? {
+                Some(value) => Ok(value),
+                None => store::insert_secret(conn, REFRESH_KEY, &closed, now).map(|()| closed.clone()),
+            }
+        })
+        .await;
+    let kept = match kept {
+        Err(StoreError::Taken) => {
+            let found = db.read(|conn| store::find_secret(conn, REFRESH_KEY)).await?;
+            found.ok_or(KeyError::Damaged)?
+        }
+        other => other?,
+    };
+    let key = seal.open(REFRESH_KEY, &kept)?;
+    if seal.wants_closing(&kept) {
+        let closed = seal.close(REFRESH_KEY, &key)?;
+        db.write(move |conn| store::update_secret(conn, REFRESH_KEY, &closed)).await?;
+    }
+    Ok(key)
+}
+
+fn configured(settings: &TokenSettings) -> Result<Option<KeyMaterial>, KeyringError> {
+    if let Some(secret) = &settings.secret {
+        let bytes = secret.expose_secret().as_bytes();
+        return Ok(Some(KeyMaterial::from_bytes(settings.algorithm, bytes)?));
+    }
+    let Some(path) = &settings.private_key_file else { return Ok(None) };
+    let named = |error: &dyn std::fmt::Display| {
+        KeyringError::File(format!("token.private_key_file {}: {error}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    KeyMaterial::from_pem(settings.algorithm, &text).map(Some).map_err(|error| named(&error))
+}
+
+/// Makes a key where none of the configured algorithm is the newest: the first start, or a changed setting.
+async fn ensure_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<(), KeyringError> {
+    let algorithm = settings.algorithm.as_str();
+    let is_newest = move |conn: &mut Conn| {
+        let keys = store::list_keys(conn)?;
+        Ok(keys.last().is_some_and(|key| key.algorithm == algorithm))
+    };
+    if db.read(is_newest).await? {
+        return Ok(());
+    }
+    let row = new_row(settings, settings.algorithm, now, now)?;
+    db.write(move |conn| {
+        // Asked again under the write lock: another process may have been quicker.
+        if is_newest(conn)? { Ok(()) } else { store::insert_key(conn, &row) }
+    })
+    .await?;
+    Ok(())
+}
+
+fn new_row(
+    settings: &TokenSettings,
+    algorithm: Algorithm,
+    now: Timestamp,
+    signs_from: Timestamp,
+) -> Result<KeyRow, KeyError> {
+    let material = KeyMaterial::generate(algorithm)?;
+    let kid = material.kid();
+    let seal = Seal::new(settings.key_encryption_secret.as_ref())?;
+    let private_key = seal.close(&kid, material.to_bytes())?;
+    Ok(KeyRow { kid, algorithm: algorithm.as_str().into(), private_key, created_at: now, signs_from })
+}
+
+async fn read_keys(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Vec<RingKey>, KeyringError> {
+    let rows = db.read(store::list_keys).await?;
+    let seal = Seal::new(settings.key_encryption_secret.as_ref())?;
+    let overlap = settings.access_ttl_seconds.saturating_add(OVERLAP_SECONDS);
+    let mut keys = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let accepted_until = rows.get(at + 1).map(|next| next.signs_from.plus_seconds(overlap));
+        if accepted_until.is_some_and(|end| end <= now) {
+            let kid = row.kid.clone();
+            db.write(move |conn| store::delete_key(conn, &kid)).await?;
+            continue;
+        }
+        let algorithm = row.algorithm.parse().map_err(|_| KeyError::Damaged)?;
+        let bytes = seal.open(&row.kid, &row.private_key)?;
+        if seal.wants_closing(&row.private_key) {
+            let (kid, closed) = (row.kid.clone(), seal.close(&row.kid, &bytes)?);
+            db.write(move |conn| store::update_private_key(conn, &kid, &closed)).await?;
+        }
+        let material = KeyMaterial::from_bytes(algorithm, &bytes)?;
+        keys.push(ring_key(&material, row.signs_from, accepted_until)?);
+    }
+    Ok(keys)
+}
+
+fn ring_key(
+    material: &KeyMaterial,
+    signs_from: Timestamp,
+    accepted_until: Option<Timestamp>,
+) -> Result<RingKey, KeyError> {
+    let kid = material.kid();
+    let (jwk, jwt) = (material.jwk(&kid), JwtKey::new(&kid, material)?);
+    Ok(RingKey { kid, algorithm: material.algorithm(), signs_from, accepted_until, jwk, jwt })
+}

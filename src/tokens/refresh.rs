@@ -1,0 +1,111 @@
+//! Refresh tokens, which are derived and not stored.
+//!
+//! A token is `kfr_` and the base64url of: session id (8 bytes), generation (8), session secret (32), and the
+//! HMAC-SHA256 (32) of the three under a key of the server. The session secret is made at log-in; the database keeps
+//! only its SHA-256. So the token after a presented one can be derived again when its answer was lost, while
+//! - who reads the database, server key included, lacks every session's secret and can make no token;
+//! - who holds an old token lacks the server key and cannot make the one after it.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
+use aws_lc_rs::rand::fill;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::keys::KeyError;
+use crate::db::Id;
+
+const PREFIX: &str = "kfr_";
+const SECRET_BYTES: usize = 32;
+/// Session id, generation and secret, before the MAC.
+const MESSAGE_BYTES: usize = 16 + SECRET_BYTES;
+
+/// The session's half of its refresh tokens: 256 random bits that only the client keeps.
+#[derive(Clone)]
+pub(crate) struct SessionSecret([u8; SECRET_BYTES]);
+
+impl SessionSecret {
+    pub(crate) fn generate() -> Result<Self, KeyError> {
+        let mut bytes = [0; SECRET_BYTES];
+        fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
+        Ok(Self(bytes))
+    }
+
+    /// What the database keeps.
+    pub(crate) fn hash(&self) -> Vec<u8> {
+        digest(&SHA256, &self.0).as_ref().to_vec()
+    }
+
+    pub(crate) fn matches(&self, hash: &[u8]) -> bool {
+        verify_slices_are_equal(&self.hash(), hash).is_ok()
+    }
+}
+
+/// A refresh token whose MAC was checked: it was issued here, though it may be used up since.
+#[derive(Clone)]
+pub(crate) struct RefreshToken {
+    pub(crate) session_id: Id,
+    pub(crate) generation: i64,
+    pub(crate) secret: SessionSecret,
+}
+
+/// Writes and reads refresh tokens.
+pub(crate) struct RefreshTokens(Key);
+
+impl RefreshTokens {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Key::new(HMAC_SHA256, key))
+    }
+
+    /// The token of that session and generation; always the same one.
+    pub(crate) fn write(&self, session_id: Id, generation: i64, secret: &SessionSecret) -> String {
+        let mut bytes = Vec::with_capacity(MESSAGE_BYTES + 32);
+        bytes.extend_from_slice(&session_id.get().to_be_bytes());
+        bytes.extend_from_slice(&generation.to_be_bytes());
+        bytes.extend_from_slice(&secret.0);
+        let mac = sign(&self.0, &bytes);
+        bytes.extend_from_slice(mac.as_ref());
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Reads a token; `None` for anything that was not issued here.
+    pub(crate) fn read(&self, token: &str) -> Option<RefreshToken> {
+        let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
+        let (message, mac) = bytes.split_at_checked(MESSAGE_BYTES)?;
+        verify(&self.0, message, mac).ok()?;
+        let (session_id, rest) = message.split_first_chunk::<8>()?;
+        let (generation, secret) = rest.split_first_chunk::<8>()?;
+        Some(RefreshToken {
+            session_id: Id::parse(&i64::from_be_bytes(*session_id).to_string())?,
+            generation: i64::from_be_bytes(*generation),
+            secret: SessionSecret(secret.try_into().ok()?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_back_and_no_changed_one_is() {
+        let tokens = RefreshTokens::new(&[7; 32]);
+        let secret = SessionSecret::generate().expect("random");
+        let id = Id::parse("41").expect("id");
+        let token = tokens.write(id, 3, &secret);
+        let read = tokens.read(&token).expect("ours");
+        assert_eq!((read.session_id, read.generation), (id, 3));
+        assert!(read.secret.matches(&secret.hash()));
+        assert_eq!(token, tokens.write(id, 3, &secret), "the same token each time");
+
+        assert!(RefreshTokens::new(&[8; 32]).read(&token).is_none(), "another server's");
+        for at in 4..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).expect("ascii");
+            assert!(tokens.read(&changed).is_none(), "changed at {at}");
+        }
+        assert!(tokens.read("").is_none() && tokens.read("kfr_").is_none() && tokens.read(&token[..60]).is_none());
+    }
+}

@@ -1,0 +1,108 @@
+//! The rotation rule: what a presented refresh token means, seen from its session.
+//!
+//! One token of a session is live: the one of the newest generation. Honest clients lose answers, so the one just before
+//! is answered too, with the same live token, for a short time after its rotation, or as long as nobody has shown that
+//! the live one arrived. Everything older is a copy in the wrong hands.
+
+use super::store::SessionRow;
+use crate::db::Timestamp;
+
+/// What to do with a presented refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the live one: issue the next.
+    Rotate,
+    /// Its answer was lost: give the live one again.
+    Repeat,
+    /// It was used by somebody else before: end the session.
+    Theft,
+    /// The session has ended, or the token has expired.
+    Ended,
+}
+
+/// How long refresh tokens live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetimes {
+    /// Of a refresh token that is not used.
+    pub refresh_ttl_seconds: u64,
+    /// After a rotation, of the token before.
+    pub grace_seconds: u64,
+}
+
+/// Judges a token of that generation.
+pub(crate) fn judge(session: &SessionRow, generation: i64, lifetimes: Lifetimes, now: Timestamp) -> Verdict {
+    let expires_at = session.refreshed_at.plus_seconds(lifetimes.refresh_ttl_seconds).min(session.expires_at);
+    if session.revoked_at.is_some() || expires_at <= now {
+        return Verdict::Ended;
+    }
+    if generation == session.generation {
+        return Verdict::Rotate;
+    }
+    let is_unproven = session.proven_generation < session.generation;
+    let in_grace = now <= session.refreshed_at.plus_seconds(lifetimes.grace_seconds);
+    if generation == session.generation - 1 && (is_unproven || in_grace) {
+        return Verdict::Repeat;
+    }
+    Verdict::Theft
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Id;
+
+    const LIFETIMES: Lifetimes = Lifetimes { refresh_ttl_seconds: 86400, grace_seconds: 10 };
+
+    fn session(generation: i64, proven_generation: i64, now: Timestamp) -> SessionRow {
+        let id = Id::parse("1").expect("id");
+        SessionRow {
+            id,
+            user_id: id,
+            client_id: "keyfob".into(),
+            scope: "profile".into(),
+            secret_hash: Vec::new(),
+            generation,
+            proven_generation,
+            refreshed_at: now,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now.plus_seconds(1_000_000),
+            revoked_at: None,
+            user_agent: None,
+            ip: None,
+        }
+    }
+
+    #[test]
+    fn the_live_token_rotates_until_it_expires() {
+        let now = Timestamp::now();
+        let session = session(5, 4, now);
+        assert_eq!(judge(&session, 5, LIFETIMES, now.plus_seconds(86399)), Verdict::Rotate);
+        assert_eq!(judge(&session, 5, LIFETIMES, now.plus_seconds(86400)), Verdict::Ended);
+    }
+
+    #[test]
+    fn the_token_before_is_answered_in_the_grace_time_or_while_the_live_one_is_unproven() {
+        let now = Timestamp::now();
+        assert_eq!(judge(&session(5, 5, now), 4, LIFETIMES, now.plus_seconds(10)), Verdict::Repeat);
+        assert_eq!(judge(&session(5, 5, now), 4, LIFETIMES, now.plus_seconds(11)), Verdict::Theft);
+        assert_eq!(judge(&session(5, 4, now), 4, LIFETIMES, now.plus_seconds(3600)), Verdict::Repeat);
+    }
+
+    #[test]
+    fn anything_older_is_theft_even_in_the_grace_time() {
+        let now = Timestamp::now();
+        assert_eq!(judge(&session(5, 4, now), 3, LIFETIMES, now), Verdict::Theft);
+    }
+
+    #[test]
+    fn an_ended_session_answers_nothing() {
+        let now = Timestamp::now();
+        let mut ended = session(5, 4, now);
+        ended.revoked_at = Some(now);
+        assert_eq!(judge(&ended, 5, LIFETIMES, now), Verdict::Ended);
+        let mut over = session(5, 4, now);
+        over.expires_at = now;
+        assert_eq!(judge(&over, 5, LIFETIMES, now), Verdict::Ended);
+    }
+}

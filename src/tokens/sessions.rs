@@ -1,0 +1,428 @@
+//! The session rules: how a sign-in begins, is renewed, is recognised in an access token, and ends.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use aws_lc_rs::rand::fill;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::access::{AccessToken, Audience};
+use super::client::Client;
+use super::error::OAuthError;
+use super::jwt::{Refusal, check_times};
+use super::keyring::{Keyring, KeyringError, refresh_key};
+use super::keys::KeyError;
+use super::refresh::{RefreshToken, RefreshTokens, SessionSecret};
+use super::revocations::Revocations;
+use super::rotation::{Lifetimes, Verdict, judge};
+use super::scope::ScopeSet;
+use super::store::{self, NewSession, SessionRow};
+use super::uses::Uses;
+use crate::accounts::store::{self as accounts, UserRow};
+use crate::config::{RevocationFail, TokenSettings};
+use crate::db::{Conn, Db, Id, StoreError, Timestamp};
+
+/// How long ended sessions are kept, in seconds: their revocation must outlive their access tokens.
+const KEEP_ENDED_SECONDS: u64 = 7 * 86400;
+/// The generation of a session's first refresh token.
+const FIRST_GENERATION: i64 = 1;
+
+/// Where a sign-in comes from, as the user is shown it.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub ip: IpAddr,
+    pub user_agent: Option<String>,
+}
+
+/// What the token endpoint answers (RFC 6749 §5.1).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenAnswer {
+    /// Send it as `Authorization: Bearer`.
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl")]
+    access_token: String,
+    /// `bearer`.
+    #[schema(example = "bearer")]
+    token_type: &'static str,
+    /// How long the access token lives, in seconds.
+    #[schema(example = 900)]
+    expires_in: u64,
+    /// Exchange it for new tokens with `grant_type=refresh_token`; each is replaced when it is used.
+    #[schema(example = "kfr_AAAAAAAAAAEAAAAAAAAAAQ")]
+    refresh_token: String,
+    /// What the access token may be used for, space-separated.
+    #[schema(value_type = String, example = "profile posts")]
+    scope: ScopeSet,
+}
+
+/// How a refresh ended inside the transaction.
+enum Refreshed {
+    Issued { user: UserRow, granted: ScopeSet, generation: i64 },
+    Refused(OAuthError),
+    Stolen,
+}
+
+/// Everything that sessions need.
+pub(crate) struct Sessions {
+    db: Db,
+    settings: TokenSettings,
+    pub(crate) keyring: Keyring,
+    refresh_tokens: RefreshTokens,
+    revocations: Revocations,
+    uses: Uses,
+    looked_for_keys_at_millis: AtomicI64,
+}
+
+impl Sessions {
+    pub(crate) async fn load(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Self, KeyringError> {
+        Ok(Self {
+            db: db.clone(),
+            settings: settings.clone(),
+            keyring: Keyring::load(settings, db, now).await?,
+            refresh_tokens: RefreshTokens::new(&refresh_key(settings, db, now).await?),
+            revocations: Revocations::load(db, now).await?,
+            uses: Uses::default(),
+            looked_for_keys_at_millis: AtomicI64::new(now.millis()),
+        })
+    }
+
+    /// Begins a session for a user whose password was right; `user` is as it was when the password was checked.
+    pub(crate) async fn open(
+        &self,
+        user: UserRow,
+        renewed_hash: Option<String>,
+        scope: ScopeSet,
+        client: &Client,
+        origin: Origin,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let now = Timestamp::now();
+        let secret = SessionSecret::generate()?;
+        let (user_id, client_id, secret_hash) = (user.id, client.id.clone(), secret.hash());
+        let expires_at = now.plus_seconds(self.settings.session_ttl_seconds);
+        let granted = scope.clone();
+        let session_id = self
+            .db
+            .write(move |conn| {
+                // The gate again, now that no one can change the account at the same time.
+                match accounts::find_user(conn, user_id)? {
+                    Some(current) if current.is_active && current.password_hash == user.password_hash => {}
+                    _ => return Ok(None),
+                }
+                if let Some(hash) = &renewed_hash {
+                    accounts::update_password(conn, user_id, hash, now)?;
+                }
+                let session = NewSession {
+                    user_id,
+                    client_id: client_id.clone(),
+                    scope: granted.as_str().to_owned(),
+                    secret_hash: secret_hash.clone(),
+                    generation: FIRST_GENERATION,
+                    proven_generation: FIRST_GENERATION - 1,
+                    refreshed_at: now,
+                    created_at: now,
+                    last_used_at: now,
+                    expires_at,
+                    user_agent: origin.user_agent.clone(),
+                    ip: Some(origin.ip.to_string()),
+                };
+                store::insert_session(conn, &session).map(Some)
+            })
+            .await?
+            .ok_or(OAuthError::WrongCredentials)?;
+        let token = RefreshToken { session_id, generation: FIRST_GENERATION, secret };
+        self.answer(user_id, client, &token, scope, now)
+    }
+
+    /// Renews a session (RFC 6749 §6) by the rotation rule.
+    pub(crate) async fn refresh(
+        &self,
+        text: &str,
+        asked: Option<ScopeSet>,
+        client: &Client,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let now = Timestamp::now();
+        let presented = self.refresh_tokens.read(text).ok_or(OAuthError::InvalidRefreshToken)?;
+        let (token, asked_inside, client_id) = (presented.clone(), asked.clone(), client.id.clone());
+        let (lifetimes, tokens_expire_at) = (self.lifetimes(client), self.tokens_expire_at(now));
+        let refreshed = self
+            .db
+            .write(move |conn| {
+                let refreshed = refresh_in(conn, &token, asked_inside.as_ref(), &client_id, lifetimes, now)?;
+                if matches!(refreshed, Refreshed::Stolen) {
+                    store::update_revoked(conn, token.session_id, now, tokens_expire_at)?;
+                }
+                Ok(refreshed)
+            })
+            .await?;
+        match refreshed {
+            Refreshed::Issued { user, granted, generation } => {
+                // Rights that were taken away since do not come back with a refresh.
+                let may_have = granted.intersection(&ScopeSet::of_user(user.is_admin)).intersection(&client.scopes);
+                let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
+                let live = RefreshToken { generation, ..presented };
+                self.answer(user.id, client, &live, scope, now)
+            }
+            Refreshed::Refused(error) => Err(error),
+            Refreshed::Stolen => {
+                self.revocations.add(presented.session_id, tokens_expire_at);
+                tracing::warn!(session = presented.session_id.get(), "refresh token used twice: session revoked");
+                Err(OAuthError::InvalidRefreshToken)
+            }
+        }
+    }
+
+    /// Checks an access token: signature, claims, and that its session has not ended. Reads no database.
+    pub(crate) fn check_access(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
+        let claims = self.keyring.check(token, now)?;
+        check_times(&claims, now)?;
+        if self.revocations.contains(claims.session_id) || self.fails_closed(now) {
+            return Err(Refusal::Invalid);
+        }
+        Ok(claims)
+    }
+
+    /// Looks for keys that this replica does not know, at most once a second; whether it did.
+    pub(crate) async fn look_for_new_keys(&self, now: Timestamp) -> bool {
+        let last = self.looked_for_keys_at_millis.load(Ordering::Relaxed);
+        let is_due = last <= now.minus_seconds(1).millis();
+        let order = Ordering::Relaxed;
+        if !is_due || self.looked_for_keys_at_millis.compare_exchange(last, now.millis(), order, order).is_err() {
+            return false;
+        }
+        let reloaded = self.keyring.reload(&self.db, now).await;
+        reloaded.inspect_err(|error| tracing::warn!(cause = %error, "keys could not be reloaded")).is_ok()
+    }
+
+    /// Notes that an access token was used, which proves that its answer arrived.
+    pub(crate) fn note_use(&self, claims: &AccessToken, now: Timestamp) {
+        self.uses.note(claims.session_id, claims.generation, now);
+    }
+
+    /// The session of a refresh token that would be accepted now and is the live one.
+    pub(crate) async fn find_live(&self, text: &str, now: Timestamp) -> Result<Option<SessionRow>, StoreError> {
+        let Some(token) = self.refresh_tokens.read(text) else { return Ok(None) };
+        let lifetimes = self.configured_lifetimes();
+        self.db
+            .read(move |conn| {
+                let Some(session) = store::find_session(conn, token.session_id)? else { return Ok(None) };
+                let user = accounts::find_user(conn, session.user_id)?;
+                let is_live = token.secret.matches(&session.secret_hash)
+                    && judge(&session, token.generation, lifetimes, now) == Verdict::Rotate
+                    && user.is_some_and(|user| user.is_active);
+                Ok(is_live.then_some(session))
+            })
+            .await
+    }
+
+    /// The session that a refresh token was issued for, used up or not.
+    pub(crate) async fn find_of_refresh_token(&self, text: &str) -> Result<Option<SessionRow>, StoreError> {
+        let Some(token) = self.refresh_tokens.read(text) else { return Ok(None) };
+        let found = self.db.read(move |conn| store::find_session(conn, token.session_id)).await?;
+        Ok(found.filter(|session| token.secret.matches(&session.secret_hash)))
+    }
+
+    /// The sessions of a user that have not ended, newest first.
+    pub(crate) async fn list(&self, user_id: Id, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
+        let idle_since = now.minus_seconds(self.settings.refresh_ttl_seconds);
+        self.db.read(move |conn| store::list_sessions(conn, user_id, now, idle_since)).await
+    }
+
+    /// Ends a session of that user; false when there is none such.
+    pub(crate) async fn end(&self, user_id: Id, session_id: Id, now: Timestamp) -> Result<bool, StoreError> {
+        let tokens_expire_at = self.tokens_expire_at(now);
+        let ended = self
+            .db
+            .write(move |conn| match store::find_session(conn, session_id)? {
+                Some(session) if session.user_id == user_id => {
+                    store::update_revoked(conn, session_id, now, tokens_expire_at)
+                }
+                _ => Ok(false),
+            })
+            .await?;
+        if ended {
+            self.revocations.add(session_id, tokens_expire_at);
+        }
+        Ok(ended)
+    }
+
+    /// Makes a change to an account and ends its sessions, but for one, in the same transaction.
+    pub(crate) async fn end_all_with<T, F>(&self, user_id: Id, except: Option<Id>, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn, Timestamp) -> Result<T, StoreError> + Send + 'static,
+    {
+        let now = Timestamp::now();
+        let tokens_expire_at = self.tokens_expire_at(now);
+        let (result, ended) = self
+            .db
+            .write(move |conn| {
+                let ended = store::list_live_session_ids(conn, user_id, except)?;
+                for id in &ended {
+                    store::update_revoked(conn, *id, now, tokens_expire_at)?;
+                }
+                Ok((change(conn, now)?, ended))
+            })
+            .await?;
+        for id in ended {
+            self.revocations.add(id, tokens_expire_at);
+        }
+        Ok(result)
+    }
+
+    /// Reads the feed of revocations.
+    pub(crate) async fn poll_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.revocations.poll(&self.db, now).await
+    }
+
+    /// Writes the noted uses.
+    pub(crate) async fn flush_uses(&self, now: Timestamp) -> Result<(), StoreError> {
+        let noted = self.uses.unwritten();
+        if !noted.is_empty() {
+            let batch = noted.clone();
+            self.db
+                .write(move |conn| {
+                    let each =
+                        |used: &super::uses::Noted| store::update_use(conn, used.session_id, used.generation, used.at);
+                    batch.iter().try_for_each(each)
+                })
+                .await?;
+        }
+        self.uses.mark_written(&noted, now);
+        Ok(())
+    }
+
+    /// Deletes some sessions and revocations that have long expired; whether there may be more.
+    pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let sessions_before = now.minus_seconds(KEEP_ENDED_SECONDS);
+        self.db.write(move |conn| store::delete_expired(conn, now, sessions_before)).await
+    }
+
+    /// Whether revocations can be learned of.
+    pub(crate) fn hears_revocations(&self, now: Timestamp) -> bool {
+        !self.revocations.is_broken(now)
+    }
+
+    pub(crate) fn settings(&self) -> &TokenSettings {
+        &self.settings
+    }
+
+    fn fails_closed(&self, now: Timestamp) -> bool {
+        self.settings.revocation_fail == RevocationFail::Closed && self.revocations.is_broken(now)
+    }
+
+    fn tokens_expire_at(&self, now: Timestamp) -> Timestamp {
+        tokens_expire_at(&self.settings, now)
+    }
+
+    fn configured_lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            refresh_ttl_seconds: self.settings.refresh_ttl_seconds,
+            grace_seconds: self.settings.refresh_grace_seconds,
+        }
+    }
+
+    fn lifetimes(&self, client: &Client) -> Lifetimes {
+        let configured = self.configured_lifetimes();
+        let refresh_ttl_seconds = client.refresh_ttl_seconds.unwrap_or(configured.refresh_ttl_seconds);
+        Lifetimes { refresh_ttl_seconds, ..configured }
+    }
+
+    fn answer(
+        &self,
+        user_id: Id,
+        client: &Client,
+        live: &RefreshToken,
+        scope: ScopeSet,
+        now: Timestamp,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let configured = self.settings.access_ttl_seconds;
+        let expires_in = client.access_ttl_seconds.unwrap_or(configured).min(configured);
+        let claims = AccessToken {
+            iss: self.settings.issuer.clone(),
+            user_id,
+            aud: Audience::One(self.settings.audience.clone()),
+            expires_at: now.plus_seconds(expires_in).seconds(),
+            not_before: None,
+            issued_at: now.seconds(),
+            token_id: random_id()?,
+            client_id: client.id.clone(),
+            scope: scope.clone(),
+            session_id: live.session_id,
+            generation: live.generation,
+        };
+        let access_token = self.keyring.sign(&claims, now)?;
+        let refresh_token = self.refresh_tokens.write(live.session_id, live.generation, &live.secret);
+        Ok(TokenAnswer { access_token, token_type: "bearer", expires_in, refresh_token, scope })
+    }
+}
+
+impl From<KeyError> for OAuthError {
+    fn from(error: KeyError) -> Self {
+        Self::ServerError(error.to_string())
+    }
+}
+
+/// Removes a client and ends its sessions, whichever process serves them; false when there is no such client.
+pub(crate) async fn end_sessions_of_client(db: &Db, settings: &TokenSettings, id: String) -> Result<bool, StoreError> {
+    let now = Timestamp::now();
+    let tokens_expire_at = tokens_expire_at(settings, now);
+    db.write(move |conn| {
+        for session_id in store::list_client_session_ids(conn, &id)? {
+            store::update_revoked(conn, session_id, now, tokens_expire_at)?;
+        }
+        store::delete_client(conn, &id)
+    })
+    .await
+}
+
+/// When the last access token that was issued until now has expired.
+fn tokens_expire_at(settings: &TokenSettings, now: Timestamp) -> Timestamp {
+    now.plus_seconds(settings.access_ttl_seconds + 60)
+}
+
+/// Judges a presented token and rotates, inside the transaction.
+fn refresh_in(
+    conn: &mut Conn,
+    token: &RefreshToken,
+    asked: Option<&ScopeSet>,
+    client_id: &str,
+    lifetimes: Lifetimes,
+    now: Timestamp,
+) -> Result<Refreshed, StoreError> {
+    let refused = Ok(Refreshed::Refused(OAuthError::InvalidRefreshToken));
+    loop {
+        let Some(session) = store::find_session(conn, token.session_id)? else { return refused };
+        if session.client_id != client_id || !token.secret.matches(&session.secret_hash) {
+            return refused;
+        }
+        let verdict = judge(&session, token.generation, lifetimes, now);
+        if matches!(verdict, Verdict::Ended | Verdict::Theft) {
+            return if verdict == Verdict::Theft { Ok(Refreshed::Stolen) } else { refused };
+        }
+        let Some(user) = accounts::find_user(conn, session.user_id)?.filter(|user| user.is_active) else {
+            return refused;
+        };
+        let granted = ScopeSet::parse(&session.scope).map_err(|error| StoreError::Internal(error.to_string()))?;
+        if asked.is_some_and(|asked| !asked.is_subset_of(&granted)) {
+            let wider = "A refresh may only narrow the scope that was granted".to_owned();
+            return Ok(Refreshed::Refused(OAuthError::InvalidScope(wider)));
+        }
+        let live = session.generation;
+        if verdict == Verdict::Repeat {
+            return Ok(Refreshed::Issued { user, granted, generation: live });
+        }
+        // Lost the race against another replica: look again what the token means now.
+        if store::update_generation(conn, session.id, live, now)? {
+            return Ok(Refreshed::Issued { user, granted, generation: live + 1 });
+        }
+    }
+}
+
+/// 128 random bits.
+fn random_id() -> Result<String, KeyError> {
+    let mut bytes = [0; 16];
+    fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}

@@ -1,0 +1,226 @@
+//! Sessions, revocations, clients and keys in the database.
+
+use diesel::prelude::*;
+
+use crate::db::schema::{clients, revocations, server_secrets, sessions, signing_keys};
+use crate::db::{Conn, Id, StoreError, Timestamp};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// A sign-in.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub(crate) struct SessionRow {
+    pub id: Id,
+    pub user_id: Id,
+    pub client_id: String,
+    pub scope: String,
+    pub secret_hash: Vec<u8>,
+    pub generation: i64,
+    pub proven_generation: i64,
+    pub refreshed_at: Timestamp,
+    pub created_at: Timestamp,
+    pub last_used_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+    pub user_agent: Option<String>,
+    pub ip: Option<String>,
+}
+
+/// A sign-in to be kept.
+#[derive(Insertable)]
+#[diesel(table_name = sessions)]
+pub(crate) struct NewSession {
+    pub user_id: Id,
+    pub client_id: String,
+    pub scope: String,
+    pub secret_hash: Vec<u8>,
+    pub generation: i64,
+    pub proven_generation: i64,
+    pub refreshed_at: Timestamp,
+    pub created_at: Timestamp,
+    pub last_used_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub user_agent: Option<String>,
+    pub ip: Option<String>,
+}
+
+/// A registered client.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = clients)]
+pub(crate) struct ClientRow {
+    pub id: String,
+    pub secret_hash: Option<Vec<u8>>,
+    pub grants: String,
+    pub scopes: Option<String>,
+    pub access_ttl_seconds: Option<i64>,
+    pub refresh_ttl_seconds: Option<i64>,
+    pub created_at: Timestamp,
+}
+
+/// A signing key as it is kept.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = signing_keys)]
+pub(crate) struct KeyRow {
+    pub kid: String,
+    pub algorithm: String,
+    pub private_key: String,
+    pub created_at: Timestamp,
+    pub signs_from: Timestamp,
+}
+
+pub(crate) fn insert_session(conn: &mut Conn, session: &NewSession) -> Result<Id> {
+    Ok(diesel::insert_into(sessions::table).values(session).returning(sessions::id).get_result(conn)?)
+}
+
+pub(crate) fn find_session(conn: &mut Conn, id: Id) -> Result<Option<SessionRow>> {
+    Ok(sessions::table.find(id).select(SessionRow::as_select()).first(conn).optional()?)
+}
+
+/// The sessions of a user that have not ended, newest first.
+pub(crate) fn list_sessions(
+    conn: &mut Conn,
+    user_id: Id,
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<Vec<SessionRow>> {
+    Ok(sessions::table
+        .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()))
+        .filter(sessions::expires_at.gt(now).and(sessions::refreshed_at.gt(idle_since)))
+        .order(sessions::id.desc())
+        .select(SessionRow::as_select())
+        .load(conn)?)
+}
+
+/// Moves a session from that generation to the next: a compare-and-swap, so that of two at once only one succeeds.
+pub(crate) fn update_generation(conn: &mut Conn, id: Id, from: i64, now: Timestamp) -> Result<bool> {
+    let current = sessions::table.find(id).filter(sessions::generation.eq(from).and(sessions::revoked_at.is_null()));
+    let changed = diesel::update(current)
+        .set((
+            sessions::generation.eq(from + 1),
+            sessions::proven_generation.eq(from),
+            sessions::refreshed_at.eq(now),
+            sessions::last_used_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Notes that an access token of that generation was used.
+pub(crate) fn update_use(conn: &mut Conn, id: Id, generation: i64, at: Timestamp) -> Result<()> {
+    let session = || sessions::table.find(id);
+    diesel::update(session().filter(sessions::last_used_at.lt(at))).set(sessions::last_used_at.eq(at)).execute(conn)?;
+    diesel::update(session().filter(sessions::proven_generation.lt(generation)))
+        .set(sessions::proven_generation.eq(generation))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The ids of a user's sessions that have not been revoked, but for one.
+pub(crate) fn list_live_session_ids(conn: &mut Conn, user_id: Id, except: Option<Id>) -> Result<Vec<Id>> {
+    let ids: Vec<Id> = sessions::table
+        .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()))
+        .select(sessions::id)
+        .load(conn)?;
+    Ok(ids.into_iter().filter(|id| Some(*id) != except).collect())
+}
+
+/// Ends a session and tells every replica; whether it was live until now.
+pub(crate) fn update_revoked(conn: &mut Conn, id: Id, now: Timestamp, tokens_expire_at: Timestamp) -> Result<bool> {
+    let live = sessions::table.find(id).filter(sessions::revoked_at.is_null());
+    if diesel::update(live).set(sessions::revoked_at.eq(now)).execute(conn)? == 0 {
+        return Ok(false);
+    }
+    let row =
+        (revocations::session_id.eq(id), revocations::revoked_at.eq(now), revocations::expires_at.eq(tokens_expire_at));
+    diesel::insert_into(revocations::table).values(row).execute(conn)?;
+    Ok(true)
+}
+
+/// The revocations since then whose access tokens may still live, each with its end.
+pub(crate) fn list_revocations(conn: &mut Conn, since: Timestamp, now: Timestamp) -> Result<Vec<(Id, Timestamp)>> {
+    Ok(revocations::table
+        .filter(revocations::revoked_at.ge(since).and(revocations::expires_at.gt(now)))
+        .select((revocations::session_id, revocations::expires_at))
+        .load(conn)?)
+}
+
+/// Deletes some of what nobody can need any more; whether there may be more.
+pub(crate) fn delete_expired(conn: &mut Conn, now: Timestamp, sessions_before: Timestamp) -> Result<bool> {
+    const BATCH: i64 = 500;
+    let old: Vec<Id> = sessions::table
+        .filter(sessions::expires_at.lt(sessions_before))
+        .select(sessions::id)
+        .limit(BATCH)
+        .load(conn)?;
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(&old))).execute(conn)?;
+    let done: Vec<Id> = revocations::table
+        .filter(revocations::expires_at.lt(now))
+        .select(revocations::session_id)
+        .limit(BATCH)
+        .load(conn)?;
+    diesel::delete(revocations::table.filter(revocations::session_id.eq_any(&done))).execute(conn)?;
+    let full = usize::try_from(BATCH).unwrap_or(usize::MAX);
+    Ok(old.len() == full || done.len() == full)
+}
+
+pub(crate) fn find_client(conn: &mut Conn, id: &str) -> Result<Option<ClientRow>> {
+    Ok(clients::table.find(id).select(ClientRow::as_select()).first(conn).optional()?)
+}
+
+pub(crate) fn list_clients(conn: &mut Conn) -> Result<Vec<ClientRow>> {
+    Ok(clients::table.order(clients::id).select(ClientRow::as_select()).load(conn)?)
+}
+
+pub(crate) fn insert_client(conn: &mut Conn, client: &ClientRow) -> Result<()> {
+    diesel::insert_into(clients::table).values(client).execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn delete_client(conn: &mut Conn, id: &str) -> Result<bool> {
+    Ok(diesel::delete(clients::table.find(id)).execute(conn)? == 1)
+}
+
+/// The ids of a client's sessions that have not been revoked.
+pub(crate) fn list_client_session_ids(conn: &mut Conn, client_id: &str) -> Result<Vec<Id>> {
+    Ok(sessions::table
+        .filter(sessions::client_id.eq(client_id).and(sessions::revoked_at.is_null()))
+        .select(sessions::id)
+        .load(conn)?)
+}
+
+/// All keys, in the order in which they come to sign.
+pub(crate) fn list_keys(conn: &mut Conn) -> Result<Vec<KeyRow>> {
+    let order = (signing_keys::signs_from, signing_keys::created_at, signing_keys::kid);
+    Ok(signing_keys::table.order(order).select(KeyRow::as_select()).load(conn)?)
+}
+
+pub(crate) fn insert_key(conn: &mut Conn, key: &KeyRow) -> Result<()> {
+    diesel::insert_into(signing_keys::table).values(key).execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn update_private_key(conn: &mut Conn, kid: &str, private_key: &str) -> Result<()> {
+    diesel::update(signing_keys::table.find(kid)).set(signing_keys::private_key.eq(private_key)).execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn delete_key(conn: &mut Conn, kid: &str) -> Result<()> {
+    diesel::delete(signing_keys::table.find(kid)).execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn find_secret(conn: &mut Conn, name: &str) -> Result<Option<String>> {
+    Ok(server_secrets::table.find(name).select(server_secrets::value).first(conn).optional()?)
+}
+
+pub(crate) fn insert_secret(conn: &mut Conn, name: &str, value: &str, now: Timestamp) -> Result<()> {
+    let row = (server_secrets::name.eq(name), server_secrets::value.eq(value), server_secrets::created_at.eq(now));
+    diesel::insert_into(server_secrets::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn update_secret(conn: &mut Conn, name: &str, value: &str) -> Result<()> {
+    diesel::update(server_secrets::table.find(name)).set(server_secrets::value.eq(value)).execute(conn)?;
+    Ok(())
+}

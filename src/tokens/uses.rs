@@ -1,0 +1,87 @@
+//! Which sessions' access tokens were used: noted in memory, written to the database in batches.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::db::{Id, Timestamp};
+
+/// How often a session's `last_used_at` is written at the most, in seconds.
+const WRITE_EVERY_SECONDS: u64 = 10;
+/// A session that was not used for so long is forgotten here, in seconds.
+const FORGET_AFTER_SECONDS: u64 = 3600;
+
+/// The newest use of each session.
+#[derive(Debug, Default)]
+pub(crate) struct Uses(Mutex<HashMap<Id, Use>>);
+
+#[derive(Debug)]
+struct Use {
+    generation: i64,
+    at: Timestamp,
+    written: Option<(i64, Timestamp)>,
+}
+
+/// A use to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Noted {
+    pub session_id: Id,
+    pub generation: i64,
+    pub at: Timestamp,
+}
+
+impl Uses {
+    /// Notes a use; on the path of every request, so it does nothing else.
+    pub(crate) fn note(&self, session_id: Id, generation: i64, at: Timestamp) {
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = uses.entry(session_id).or_insert(Use { generation, at, written: None });
+        used.generation = used.generation.max(generation);
+        used.at = used.at.max(at);
+    }
+
+    /// What the database does not know yet: a new generation at once, a later time now and then.
+    pub(crate) fn unwritten(&self) -> Vec<Noted> {
+        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = |used: &Use| {
+            used.written.is_none_or(|(generation, at)| {
+                generation < used.generation || at.plus_seconds(WRITE_EVERY_SECONDS) <= used.at
+            })
+        };
+        let news = uses.iter().filter(|(_, used)| is_news(used));
+        news.map(|(id, used)| Noted { session_id: *id, generation: used.generation, at: used.at }).collect()
+    }
+
+    /// Remembers that these are in the database, and forgets sessions that are no longer used.
+    pub(crate) fn mark_written(&self, written: &[Noted], now: Timestamp) {
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for noted in written {
+            if let Some(used) = uses.get_mut(&noted.session_id) {
+                used.written = Some((noted.generation, noted.at));
+            }
+        }
+        uses.retain(|_, used| used.at.plus_seconds(FORGET_AFTER_SECONDS) > now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_generation_is_news_at_once_and_a_later_time_only_now_and_then() {
+        let (uses, id) = (Uses::default(), Id::parse("7").expect("id"));
+        let now = Timestamp::now();
+        uses.note(id, 1, now);
+        let first = uses.unwritten();
+        assert_eq!(first, [Noted { session_id: id, generation: 1, at: now }]);
+        uses.mark_written(&first, now);
+        uses.note(id, 1, now.plus_seconds(1));
+        assert_eq!(uses.unwritten(), []);
+        uses.note(id, 2, now.plus_seconds(2));
+        assert_eq!(uses.unwritten().len(), 1);
+        uses.mark_written(&uses.unwritten(), now);
+        uses.note(id, 2, now.plus_seconds(60));
+        assert_eq!(uses.unwritten().len(), 1);
+        uses.mark_written(&[], now.plus_seconds(7200));
+        assert_eq!(uses.unwritten(), []);
+    }
+}
