@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use utoipa_actix_web::AppExt;
@@ -15,11 +15,14 @@ use crate::background::Background;
 use crate::config::{DatabaseUrl, Settings};
 use crate::db::{Db, OpenError, Timestamp};
 use crate::docs::{self, Document};
+use crate::guard::AuthError;
 use crate::http::body::BodyLimit;
 use crate::http::conventions::conventions;
+use crate::http::cors::{self, AllowedOrigins, ignore_foreign_origin};
 use crate::http::fallback::{Routes, no_route};
 use crate::http::origin::TrustedProxies;
-use crate::http::{cors, tls};
+use crate::http::tls;
+use crate::tokens::AccessToken;
 use crate::tokens::sessions::Sessions;
 use crate::{accounts, openapi, operations, posts, tokens};
 
@@ -131,6 +134,15 @@ impl Keyfob {
         })))
     }
 
+    /// Checks an access token where there is no HTTP request to take a [`CurrentUser`](crate::CurrentUser) from, such as
+    /// the first message of a WebSocket. Reads no database.
+    ///
+    /// # Errors
+    /// [`AuthError`] says why the token is not good.
+    pub fn authenticate(&self, token: &str) -> Result<Arc<AccessToken>, AuthError> {
+        Ok(self.0.sessions.check_access(token, Timestamp::now())?)
+    }
+
     /// Adds all routes of the service, and what [`CurrentUser`](crate::CurrentUser) needs, to an application.
     pub fn configure(&self, cfg: &mut ServiceConfig) {
         self.guard(cfg);
@@ -161,12 +173,16 @@ impl Keyfob {
     fn listen(&self) -> Result<Server, StartError> {
         let settings = &self.0.settings.server;
         let keyfob = self.clone();
+        let origins = AllowedOrigins(settings.cors_origins.clone());
+        let has_origins = !origins.0.is_empty();
         let server = HttpServer::new(move || {
             App::new()
                 .configure(|cfg| keyfob.configure(cfg))
                 .app_data(keyfob.0.routes.clone())
                 .default_service(web::to(no_route))
-                .wrap(cors::layer(&keyfob.0.settings.server.cors_origins))
+                .app_data(Data::new(origins.clone()))
+                .wrap(Condition::new(has_origins, cors::layer(&origins)))
+                .wrap(Condition::new(has_origins, from_fn(ignore_foreign_origin)))
                 .wrap(from_fn(conventions))
         })
         .workers(settings.workers)

@@ -61,7 +61,8 @@ impl Drop for Shop {
 /// The example's program, built if this test runs alone (`cargo test` builds the examples by itself).
 fn example() -> PathBuf {
     let root = env!("CARGO_MANIFEST_DIR");
-    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "orders"]).current_dir(root).status();
+    let built =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "orders"]).current_dir(root).status();
     assert!(built.expect("cargo").success());
     // Beside this test: `target/debug/examples/orders` for `target/debug/deps/orders-...`.
     let test = std::env::current_exe().expect("this test");

@@ -1,8 +1,10 @@
 //! One connection type over both back ends, and how connections are made.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::r2d2::{Error as PoolError, ManageConnection};
 use diesel::{Connection, ConnectionError, PgConnection, SqliteConnection};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,52 +26,94 @@ const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous =
 const POSTGRES_SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
                                  SET idle_in_transaction_session_timeout = '30s'; SET TIME ZONE 'UTC';";
 
+/// What libpq is told where the URL does not: to give up on a server that does not answer, and to notice one that died.
+const POSTGRES_PARAMETERS: [(&str, &str); 4] = [
+    ("connect_timeout", "5"),
+    ("keepalives_idle", "20"),
+    ("tcp_user_timeout", "15000"),
+    ("application_name", "keyfob"),
+];
+
+/// A connection in the pool, and whether it may be used again.
+pub(super) struct Pooled {
+    pub(super) conn: Conn,
+    /// The epoch in which it was last known to be good.
+    epoch: u64,
+    is_broken: bool,
+}
+
 /// Makes connections for the pool; picks the back end by scheme and shows the true cause of a failure
 /// (diesel 2.3: the derived `establish` tries each back end in turn and hides it).
+///
+/// A check of each connection at each check-out would cost a round trip. So they are trusted until one fails: then a new
+/// epoch begins, in which every connection is checked once before it is used again.
 #[derive(Clone, Debug)]
 pub(super) struct Manager {
     pub(super) url: DatabaseUrl,
+    epoch: Arc<AtomicU64>,
 }
 
 impl Manager {
     pub(super) fn new(settings: &DatabaseSettings) -> Self {
-        Self { url: settings.url.clone() }
+        Self { url: settings.url.clone(), epoch: Arc::default() }
     }
 
-    fn open_sqlite(path: &Path) -> Result<Conn, ConnectionError> {
-        create_private_file(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
-        let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
-        conn.batch_execute(SQLITE_SETTINGS).map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(Conn::Sqlite(conn))
+    pub(super) fn open(&self) -> Result<Conn, ConnectionError> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => open_sqlite(path),
+            DatabaseUrl::Postgres(url) => open_postgres(url),
+        }
     }
 
-    fn open_postgres(url: &SecretString) -> Result<Conn, ConnectionError> {
-        let mut conn = PgConnection::establish(url.expose_secret())?;
-        conn.batch_execute(POSTGRES_SETTINGS).map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(Conn::Postgres(conn))
+    /// Takes a connection that has failed out of use, and has all others checked.
+    pub(super) fn distrust(&self, pooled: &mut Pooled) {
+        pooled.is_broken = true;
+        self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl ManageConnection for Manager {
-    type Connection = Conn;
+    type Connection = Pooled;
     type Error = PoolError;
 
-    fn connect(&self) -> Result<Conn, PoolError> {
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => Self::open_sqlite(path),
-            DatabaseUrl::Postgres(url) => Self::open_postgres(url),
+    fn connect(&self) -> Result<Pooled, PoolError> {
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        let conn = self.open().map_err(PoolError::ConnectionError)?;
+        Ok(Pooled { conn, epoch, is_broken: false })
+    }
+
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<(), PoolError> {
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        if pooled.epoch != epoch {
+            pooled.conn.batch_execute("SELECT 1").map_err(PoolError::QueryError)?;
+            pooled.epoch = epoch;
         }
-        .map_err(PoolError::ConnectionError)
+        Ok(())
     }
 
-    fn is_valid(&self, conn: &mut Conn) -> Result<(), PoolError> {
-        conn.batch_execute("SELECT 1").map_err(PoolError::QueryError)
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        pooled.is_broken || <Conn as Connection>::TransactionManager::is_broken_transaction_manager(&mut pooled.conn)
     }
+}
 
-    fn has_broken(&self, conn: &mut Conn) -> bool {
-        use diesel::connection::TransactionManager;
-        <Conn as Connection>::TransactionManager::is_broken_transaction_manager(conn)
+fn open_sqlite(path: &Path) -> Result<Conn, ConnectionError> {
+    create_private_file(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+    let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
+    conn.batch_execute(SQLITE_SETTINGS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(Conn::Sqlite(conn))
+}
+
+fn open_postgres(url: &SecretString) -> Result<Conn, ConnectionError> {
+    let mut url = url.expose_secret().to_owned();
+    for (name, value) in POSTGRES_PARAMETERS {
+        if !url.contains(&format!("{name}=")) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{name}={value}"));
+        }
     }
+    let mut conn = PgConnection::establish(&url)?;
+    conn.batch_execute(POSTGRES_SETTINGS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(Conn::Postgres(conn))
 }
 
 /// The file holds keys and hashes, so only its owner may read it (SQLite gives its side files the same mode).

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
-use diesel::r2d2::ManageConnection;
 use diesel::{Connection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -26,7 +25,7 @@ pub(super) fn run(manager: &Manager) -> Result<(), OpenError> {
 }
 
 fn migrate(manager: &Manager) -> Result<(), Failure> {
-    match &mut manager.connect()? {
+    match &mut manager.open()? {
         Conn::Sqlite(conn) => {
             write_ahead(conn)?;
             // A lock first: with a deferred transaction, the second of two processes would fail at its first write.
@@ -34,7 +33,8 @@ fn migrate(manager: &Manager) -> Result<(), Failure> {
         }
         // The lock belongs to the transaction, so a process that dies here does not keep the others out.
         Conn::Postgres(conn) => conn.transaction(|conn| {
-            conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))?;
+            let wait = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0;";
+            conn.batch_execute(&format!("{wait} SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))?;
             pending(conn, POSTGRES)
         }),
     }

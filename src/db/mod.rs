@@ -11,12 +11,13 @@ pub(crate) mod schema;
 mod time;
 mod writer;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
-use diesel::r2d2::{Pool, PooledConnection};
+use diesel::r2d2::Pool;
 
 pub(crate) use connection::Conn;
 use connection::Manager;
@@ -27,13 +28,14 @@ use writer::Writer;
 
 use crate::config::{DatabaseSettings, DatabaseUrl};
 
-/// How often a write is tried again after a serialization failure (SQLSTATE 40001, 40P01).
-const MAX_RETRIES: u32 = 5;
+/// How often a write is tried at the most when serialization fails (SQLSTATE 40001, 40P01).
+const MAX_TRIES: u32 = 6;
 
 /// A handle to the database; clones share its connections.
 #[derive(Clone)]
 pub(crate) struct Db {
     pool: Pool<Manager>,
+    manager: Manager,
     /// SQLite allows one writer at a time; PostgreSQL writes through the pool.
     writer: Option<Arc<Writer>>,
 }
@@ -60,11 +62,11 @@ impl Db {
             .max_size(settings.pool_size)
             .min_idle(Some(1))
             .connection_timeout(Duration::from_secs(settings.pool_wait_seconds))
-            .test_on_check_out(false)
+            .test_on_check_out(true)
             .error_handler(Box::new(LogPoolErrors))
-            .build(manager)
+            .build(manager.clone())
             .map_err(|error| OpenError::new(&settings.url, error))?;
-        Ok(Self { pool, writer })
+        Ok(Self { pool, manager, writer })
     }
 
     /// Asks the database for a sign of life.
@@ -84,8 +86,15 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
-        let pool = self.pool.clone();
-        blocking(move || work(&mut *checked_out(&pool)?)).await
+        let (pool, manager) = (self.pool.clone(), self.manager.clone());
+        blocking(move || {
+            // Once more on another connection: this one may have died while it lay idle.
+            match on_connection(&pool, &manager, &work) {
+                Err(StoreError::Unavailable(_)) => on_connection(&pool, &manager, &work),
+                result => result,
+            }
+        })
+        .await
     }
 
     /// Runs a writing closure in a transaction of its own; when this answers `Ok`, the write is durable.
@@ -100,14 +109,26 @@ impl Db {
         if let Some(writer) = &self.writer {
             return writer.write(work).await;
         }
-        let pool = self.pool.clone();
+        let (pool, manager) = (self.pool.clone(), self.manager.clone());
         blocking(move || {
-            let mut conn = checked_out(&pool)?;
-            let mut retries = 0;
+            let mut tries_left = MAX_TRIES;
             loop {
-                match conn.transaction(|conn| work(conn)) {
-                    Err(StoreError::Serialization) if retries < MAX_RETRIES => retries += 1,
-                    result => return result,
+                let has_begun = Cell::new(false);
+                let result = on_connection(&pool, &manager, |conn| {
+                    conn.transaction(|conn| {
+                        has_begun.set(true);
+                        work(conn)
+                    })
+                });
+                tries_left -= 1;
+                let is_repeatable = match &result {
+                    Err(StoreError::Serialization) => true,
+                    // A transaction that may have been committed must not be repeated.
+                    Err(StoreError::Unavailable(_)) => !has_begun.get() && tries_left == MAX_TRIES - 1,
+                    _ => false,
+                };
+                if !is_repeatable || tries_left == 0 {
+                    return result;
                 }
             }
         })
@@ -125,8 +146,18 @@ impl diesel::r2d2::HandleError<diesel::r2d2::Error> for LogPoolErrors {
     }
 }
 
-fn checked_out(pool: &Pool<Manager>) -> Result<PooledConnection<Manager>, StoreError> {
-    pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))
+/// Runs work on a connection of the pool, which is not used again when it has failed.
+fn on_connection<T>(
+    pool: &Pool<Manager>,
+    manager: &Manager,
+    work: impl Fn(&mut Conn) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut pooled = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let result = work(&mut pooled.conn);
+    if matches!(result, Err(StoreError::Unavailable(_))) {
+        manager.distrust(&mut pooled);
+    }
+    result
 }
 
 async fn blocking<T: Send + 'static>(

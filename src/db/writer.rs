@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use diesel::Connection;
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
-use diesel::r2d2::ManageConnection;
 use tokio::sync::oneshot;
 
 use super::connection::{Conn, Manager};
@@ -28,7 +27,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(manager: &Manager) -> Result<Self, OpenError> {
         let fail = |error: String| OpenError::new(&manager.url, error);
-        let mut conn = manager.connect().map_err(|error| fail(error.to_string()))?;
+        let mut conn = manager.open().map_err(|error| fail(error.to_string()))?;
         let (jobs, waiting) = channel();
         std::thread::Builder::new()
             .name("keyfob-writer".into())

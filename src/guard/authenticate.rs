@@ -1,6 +1,6 @@
 //! The one check behind both doors.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
@@ -13,12 +13,12 @@ use crate::tokens::jwt::Refusal;
 use crate::tokens::sessions::Sessions;
 
 /// The claims of a token that was accepted, shared within its request.
-pub(super) type Accepted = Rc<AccessToken>;
+pub(super) type Accepted = Arc<AccessToken>;
 
 /// Checks the bearer token of a request; once a request, however many ask.
 pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthError> {
     if let Some(accepted) = req.extensions().get::<Accepted>() {
-        return Ok(Rc::clone(accepted));
+        return Ok(Arc::clone(accepted));
     }
     let token = bearer_token(req)?;
     // A guard without the data of a Keyfob lets nobody in.
@@ -29,15 +29,20 @@ pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthErro
         Err(Refusal::UnknownKey) if sessions.look_for_new_keys(now).await => sessions.check_access(token, now),
         checked => checked,
     };
-    let claims = checked.map_err(|refusal| match refusal {
-        Refusal::Expired => AuthError::Expired,
-        Refusal::NotYetValid => AuthError::NotYetValid,
-        Refusal::Invalid | Refusal::UnknownKey => AuthError::Invalid,
-    })?;
+    let claims = checked?;
     sessions.note_use(&claims, now);
-    let accepted = Rc::new(claims);
-    req.extensions_mut().insert(Rc::clone(&accepted));
-    Ok(accepted)
+    req.extensions_mut().insert(Arc::clone(&claims));
+    Ok(claims)
+}
+
+impl From<Refusal> for AuthError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Expired => Self::Expired,
+            Refusal::NotYetValid => Self::NotYetValid,
+            Refusal::Invalid | Refusal::UnknownKey => Self::Invalid,
+        }
+    }
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1); the scheme's case does not matter (RFC 9110 §11.1).

@@ -9,10 +9,11 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::access::AccessToken;
-use super::jwt::{self, JwtKey, Refusal};
+use super::jwt::{self, JwtKey, Refusal, check_times};
 use super::keys::{KeyError, KeyMaterial};
 use super::seal::Seal;
 use super::store::{self, KeyRow};
+use super::verified::VerifiedTokens;
 use crate::config::{Algorithm, TokenSettings};
 use crate::db::{Conn, Db, StoreError, Timestamp};
 
@@ -51,6 +52,7 @@ pub(crate) enum KeyringError {
 pub(crate) struct Keyring {
     settings: TokenSettings,
     keys: RwLock<Arc<Vec<RingKey>>>,
+    verified: VerifiedTokens,
 }
 
 impl Keyring {
@@ -63,7 +65,7 @@ impl Keyring {
                 read_keys(settings, db, now).await?
             }
         };
-        Ok(Self { settings: settings.clone(), keys: RwLock::new(Arc::new(keys)) })
+        Ok(Self { settings: settings.clone(), keys: RwLock::new(Arc::new(keys)), verified: VerifiedTokens::default() })
     }
 
     /// Looks for keys that another process has made; also makes one when the newest has grown old.
@@ -84,6 +86,7 @@ impl Keyring {
         }
         let keys = read_keys(&self.settings, db, now).await?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        self.verified.clear();
         Ok(())
     }
 
@@ -94,11 +97,18 @@ impl Keyring {
         key.ok_or(KeyError::Unusable)?.jwt.sign(token)
     }
 
-    /// Checks a token's signature and claims.
-    pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
+    /// Checks a token: signature and claims at the first time, its times at every time.
+    pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<Arc<AccessToken>, Refusal> {
+        let fingerprint = VerifiedTokens::fingerprint(token);
+        if let Some(claims) = self.verified.find(&fingerprint) {
+            check_times(&claims, now)?;
+            return Ok(claims);
+        }
         let keys = self.snapshot();
         let find = |kid: &str| keys.iter().find(|key| key.kid == kid && key.is_accepted(now)).map(|key| &key.jwt);
-        jwt::check(token, find, &self.settings.issuer, &self.settings.audience, now)
+        let claims = Arc::new(jwt::check(token, find, &self.settings.issuer, &self.settings.audience, now)?);
+        self.verified.insert(fingerprint, Arc::clone(&claims));
+        Ok(claims)
     }
 
     /// The public keys (RFC 7517 §5).

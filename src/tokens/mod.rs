@@ -18,6 +18,7 @@ pub(crate) mod seal;
 pub(crate) mod sessions;
 pub(crate) mod store;
 pub(crate) mod uses;
+mod verified;
 
 pub use access::AccessToken;
 pub use error::OAuthError;

@@ -117,7 +117,7 @@ pub(crate) async fn log_out(
     let client = credentials.authenticate(&db, sessions.settings()).await?;
     let now = Timestamp::now();
     let session = match sessions.check_access(&token, now) {
-        Ok(claims) => Some((claims.client_id, claims.user_id, claims.session_id)),
+        Ok(claims) => Some((claims.client_id.clone(), claims.user_id, claims.session_id)),
         Err(_) => {
             let found = sessions.find_of_refresh_token(&token).await?;
             found.map(|session| (session.client_id, session.user_id, session.id))

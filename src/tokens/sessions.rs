@@ -1,6 +1,7 @@
 //! The session rules: how a sign-in begins, is renewed, is recognised in an access token, and ends.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_lc_rs::rand::fill;
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 use super::access::{AccessToken, Audience};
 use super::client::Client;
 use super::error::OAuthError;
-use super::jwt::{Refusal, check_times};
+use super::jwt::Refusal;
 use super::keyring::{Keyring, KeyringError, refresh_key};
 use super::keys::KeyError;
 use super::refresh::{RefreshToken, RefreshTokens, SessionSecret};
@@ -174,9 +175,8 @@ impl Sessions {
     }
 
     /// Checks an access token: signature, claims, and that its session has not ended. Reads no database.
-    pub(crate) fn check_access(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
+    pub(crate) fn check_access(&self, token: &str, now: Timestamp) -> Result<Arc<AccessToken>, Refusal> {
         let claims = self.keyring.check(token, now)?;
-        check_times(&claims, now)?;
         if self.revocations.contains(claims.session_id) || self.fails_closed(now) {
             return Err(Refusal::Invalid);
         }

@@ -1,0 +1,100 @@
+//! Tokens whose signature was checked before, so that EdDSA, ES256 and RS256 cost no more than HS256 from the second
+//! request on. Whether a token has expired or its session has ended is asked each time all the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::access::AccessToken;
+
+/// How many tokens are remembered at the most, in each of two halves: about 10 MB when full.
+const HALF: usize = 10_000;
+
+/// A token's SHA-256: nothing that is remembered could be used as a token.
+type Fingerprint = [u8; 32];
+type Half = HashMap<Fingerprint, Arc<AccessToken>>;
+
+/// The remembered tokens. When the newer half is full it becomes the older one, and what was in that is forgotten,
+/// unless it was asked for meanwhile.
+#[derive(Default)]
+pub(crate) struct VerifiedTokens(RwLock<Halves>);
+
+#[derive(Default)]
+struct Halves {
+    newer: Half,
+    older: Half,
+}
+
+impl VerifiedTokens {
+    pub(crate) fn fingerprint(token: &str) -> Fingerprint {
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        fingerprint
+    }
+
+    pub(crate) fn find(&self, fingerprint: &Fingerprint) -> Option<Arc<AccessToken>> {
+        let halves = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = halves.newer.get(fingerprint) {
+            return Some(Arc::clone(found));
+        }
+        let found = Arc::clone(halves.older.get(fingerprint)?);
+        drop(halves);
+        self.insert(*fingerprint, Arc::clone(&found));
+        Some(found)
+    }
+
+    pub(crate) fn insert(&self, fingerprint: Fingerprint, token: Arc<AccessToken>) {
+        let mut halves = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if halves.newer.len() >= HALF {
+            halves.older = std::mem::take(&mut halves.newer);
+        }
+        halves.newer.insert(fingerprint, token);
+    }
+
+    /// Forgets everything: the keys are no longer the same.
+    pub(crate) fn clear(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Halves::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Id;
+    use crate::tokens::ScopeSet;
+    use crate::tokens::access::Audience;
+
+    fn token() -> Arc<AccessToken> {
+        let id = Id::parse("1").expect("id");
+        Arc::new(AccessToken {
+            iss: String::new(),
+            user_id: id,
+            aud: Audience::One(String::new()),
+            expires_at: 0,
+            not_before: None,
+            issued_at: 0,
+            token_id: String::new(),
+            client_id: String::new(),
+            scope: ScopeSet::of_user(false),
+            session_id: id,
+            generation: 1,
+        })
+    }
+
+    #[test]
+    fn it_never_grows_beyond_its_two_halves_and_keeps_what_is_asked_for() {
+        let (verified, kept) = (VerifiedTokens::default(), VerifiedTokens::fingerprint("kept"));
+        verified.insert(kept, token());
+        for number in 0..5 * HALF {
+            verified.insert(VerifiedTokens::fingerprint(&number.to_string()), token());
+            if number % 1000 == 0 {
+                assert!(verified.find(&kept).is_some(), "{number}");
+            }
+        }
+        let halves = verified.0.read().expect("lock");
+        assert!(halves.newer.len() <= HALF && halves.older.len() <= HALF);
+        assert!(!halves.newer.contains_key(&VerifiedTokens::fingerprint("0")));
+        assert!(!halves.older.contains_key(&VerifiedTokens::fingerprint("0")));
+    }
+}
