@@ -2,6 +2,7 @@
 //!
 //! Handlers name only what is theirs; which errors an operation shares follows from what it takes, by rule.
 
+use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
@@ -67,10 +68,52 @@ impl Modify for Finish {
         let password = Flow::Password(Password::new("/login", scopes));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(SCHEME, SecurityScheme::OAuth2(OAuth2::new([password])));
+        let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-            operations.into_iter().flatten().for_each(add_shared_errors);
+            for operation in operations.into_iter().flatten() {
+                add_shared_errors(operation);
+                add_examples(operation, &schemas);
+            }
         }
+    }
+}
+
+/// Gives each answer an example: made of the examples of its schema's members, or of its status and description.
+fn add_examples(operation: &mut Operation, schemas: &Value) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let (status, description) = (status.parse().unwrap_or_default(), &response.description);
+        for (content_type, content) in &mut response.content {
+            let RefOr::T(content) = content else { continue };
+            let schema = serde_json::to_value(&content.schema).unwrap_or_default();
+            content.example.get_or_insert_with(|| match content_type.as_str() {
+                CONTENT_TYPE => problem_example(status, description),
+                _ => example_of(&schema, schemas),
+            });
+        }
+    }
+}
+
+fn problem_example(status: u16, detail: &str) -> Value {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    serde_json::to_value(Problem::new(status, detail)).unwrap_or_default()
+}
+
+/// The example that a schema gives, or that its members give together.
+fn example_of(schema: &Value, schemas: &Value) -> Value {
+    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+        return example_of(&schemas[name], schemas);
+    }
+    if let Some(example) = schema.get("example") {
+        return example.clone();
+    }
+    match (schema["properties"].as_object(), schema.get("items")) {
+        (Some(members), _) => {
+            members.iter().map(|(name, member)| (name.clone(), example_of(member, schemas))).collect()
+        }
+        (None, Some(item)) => json!([example_of(item, schemas)]),
+        (None, None) => Value::Null,
     }
 }
 
@@ -86,41 +129,27 @@ fn add_shared_errors(operation: &mut Operation) {
 
 fn add_problems(operation: &mut Operation) {
     let has_body = operation.request_body.is_some();
-    let is_secured = operation.security.is_some();
-    let is_input = |parameter: &RefOr<Parameter>| match parameter {
-        RefOr::T(parameter) => matches!(parameter.parameter_in, ParameterIn::Path | ParameterIn::Query),
-        RefOr::Ref(_) => true,
-    };
-    let has_input = operation.parameters.iter().flatten().any(is_input);
     if has_body {
-        add(
-            operation,
-            400,
-            problem(400, "Bad Request", "The body is not valid JSON: it ends too early at line 1 column 9."),
-        );
-        add(
-            operation,
-            413,
-            problem(413, "Payload Too Large", "The body is too large: at most 262144 bytes are taken."),
-        );
-        add(operation, 415, problem(415, "Unsupported Media Type", "The Content-Type should be application/json."));
+        add(operation, 400, problem(400, "The body is not valid JSON: it ends too early at line 1 column 9."));
+        add(operation, 413, problem(413, "The body is too large: at most 262144 bytes are taken."));
+        add(operation, 415, problem(415, "The Content-Type should be application/json."));
     }
-    if has_body || has_input {
-        add(operation, 422, invalid_fields(has_body));
+    let faulty = if has_body { Some("body.title".to_owned()) } else { first_input(operation) };
+    if let Some(place) = faulty {
+        add(operation, 422, invalid_field(&place));
     }
-    if is_secured {
+    if operation.security.is_some() {
         let missing = "Not authenticated: send an access token in the header Authorization: Bearer.";
-        add(operation, 401, challenged(problem(401, "Unauthorized", missing)));
-        let scope = "This needs an access token with the scope posts.";
-        add(operation, 403, challenged(problem(403, "Forbidden", scope)));
+        add(operation, 401, challenged(problem(401, missing)));
+        let lacking = format!("This needs an access token with the scope {}.", required_scope(operation));
+        add(operation, 403, challenged(problem(403, &lacking)));
     }
-    let asks_password = ["sign_up", "change_password", "delete_me"];
-    if operation.operation_id.as_deref().is_some_and(|id| asks_password.contains(&id)) {
-        let text = "Too many attempts. Try again in 300 seconds.";
-        add(operation, 429, retried(problem(429, "Too Many Requests", text)));
+    let ask_passwords = ["sign_up", "change_password", "delete_me"];
+    if operation.operation_id.as_deref().is_some_and(|id| ask_passwords.contains(&id)) {
+        add(operation, 429, retried(problem(429, "Too many attempts. Try again in 300 seconds.")));
     }
-    let text = "The service is temporarily unavailable. Try again in a moment.";
-    add(operation, 503, retried(problem(503, "Service Unavailable", text)));
+    let away = "The service is temporarily unavailable. Try again in a moment.";
+    add(operation, 503, retried(problem(503, away)));
 }
 
 fn add_oauth_errors(operation: &mut Operation) {
@@ -149,23 +178,38 @@ fn add(operation: &mut Operation, status: u16, response: Response) {
     operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
 }
 
-fn problem(status: u16, title: &str, detail: &str) -> Response {
-    let example = json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
-    response(title, CONTENT_TYPE, "Problem", example)
+fn problem(status: u16, detail: &str) -> Response {
+    let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    response(title, CONTENT_TYPE, "Problem", problem_example(status, detail))
 }
 
-fn invalid_fields(in_body: bool) -> Response {
-    let (loc, msg, kind) = if in_body {
-        (json!(["body", "email"]), "Field required", "missing")
-    } else {
-        (json!(["path", "id"]), "Input should be a positive integer below 2^53", "int_parsing")
+fn invalid_field(place: &str) -> Response {
+    let (msg, kind) = match place {
+        "path.id" => ("Input should be a positive integer below 2^53", "int_parsing"),
+        "query.limit" => ("Input should be an integer from 1 to 100", "int_parsing"),
+        _ => ("Field required", "missing"),
     };
-    let place = if in_body { "body.email" } else { "path.id" };
-    let example = json!({
-        "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
-        "detail": format!("{place}: {msg}"), "errors": [{ "loc": loc, "msg": msg, "type": kind }],
-    });
+    let loc: Vec<&str> = place.split('.').collect();
+    let mut example = problem_example(422, &format!("{place}: {msg}"));
+    if let Some(members) = example.as_object_mut() {
+        members.insert("errors".into(), json!([{ "loc": loc, "msg": msg, "type": kind }]));
+    }
     response("Fields are not as they should be; every fault is listed.", CONTENT_TYPE, "Problem", example)
+}
+
+/// The first parameter of the path or the query, as `path.id`.
+fn first_input(operation: &Operation) -> Option<String> {
+    let place = |parameter: &RefOr<Parameter>| match parameter {
+        RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Path) => Some(format!("path.{}", one.name)),
+        RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Query) => Some(format!("query.{}", one.name)),
+        _ => None,
+    };
+    operation.parameters.iter().flatten().find_map(place)
+}
+
+fn required_scope(operation: &Operation) -> String {
+    let requirement = serde_json::to_value(&operation.security).unwrap_or_default();
+    requirement[0][SCHEME][0].as_str().unwrap_or_default().to_owned()
 }
 
 fn oauth(error: &str, text: &str) -> Value {

@@ -170,7 +170,10 @@ pub(crate) async fn sign_up(
     tag = "accounts",
     params(("id" = i64, Path, description = "The account's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)),
     security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 200, description = "The account.", body = User))
+    responses(
+        (status = 200, description = "The account.", body = User),
+        (status = 404, description = "There is no such account (admins only).", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 #[get("/profile/{id}", wrap = "bearer()")]
 pub(crate) async fn read_profile(

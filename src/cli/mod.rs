@@ -74,8 +74,14 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            let text = error.to_string();
+            let cause = text.lines().next().unwrap_or_default();
+            eprintln!("keyfob: {} (keyfob --help tells more)", cause.trim_start_matches("error: "));
+            return ExitCode::FAILURE;
         }
     };
     match execute(arguments.command.unwrap_or(Command::Serve)).await {

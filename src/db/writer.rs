@@ -4,6 +4,7 @@
 //! commit. Each runs in a savepoint: one that fails takes nothing of its neighbours with it.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 
 use diesel::Connection;
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
@@ -21,7 +22,18 @@ type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
 pub(super) struct Writer {
-    jobs: Sender<Job>,
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Waits until the last write is done and the connection closed.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Writer {
@@ -29,7 +41,7 @@ impl Writer {
         let fail = |error: String| OpenError::new(&manager.url, error);
         let mut conn = manager.open().map_err(|error| fail(error.to_string()))?;
         let (jobs, waiting) = channel();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("keyfob-writer".into())
             .spawn(move || {
                 while let Ok(first) = waiting.recv() {
@@ -37,7 +49,7 @@ impl Writer {
                 }
             })
             .map_err(|error| fail(error.to_string()))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -58,7 +70,7 @@ impl Writer {
             })
         });
         let stopped = || StoreError::Unavailable("the writer has stopped".into());
-        self.jobs.send(job).map_err(|_| stopped())?;
+        self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 }

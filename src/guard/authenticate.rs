@@ -49,13 +49,12 @@ impl From<Refusal> for AuthError {
 fn bearer_token(req: &HttpRequest) -> Result<&str, AuthError> {
     let mut headers = req.headers().get_all(AUTHORIZATION);
     let Some(header) = headers.next() else { return Err(AuthError::Missing) };
-    let text = header.to_str().map_err(|_| AuthError::Missing)?;
-    let mut words = text.split(' ').filter(|word| !word.is_empty());
-    if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer")) {
+    let mut words = header.as_bytes().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer")) {
         return Err(AuthError::Missing);
     }
     match (words.next(), words.next(), headers.next()) {
-        (Some(token), None, None) => Ok(token),
+        (Some(token), None, None) => std::str::from_utf8(token).map_err(|_| AuthError::Malformed),
         _ => Err(AuthError::Malformed),
     }
 }

@@ -27,11 +27,12 @@ impl<T: FromFields + 'static> FromRequest for Json<T> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = refuse_announced_size(req).and_then(|()| require_json(req));
-        let bytes = read_bytes(req, payload);
+        let is_json = require_json(req);
+        let bytes = refuse_announced_size(req).map(|()| read_bytes(req, payload));
         Box::pin(async move {
-            checked?;
-            parse_json(&bytes.await?).map(Self)
+            let bytes = bytes?.await?;
+            is_json?;
+            parse_json(&bytes).map(Self)
         })
     }
 }

@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 /// Whether `If-None-Match` says that the client has this very version (weak comparison, RFC 9110 §13.1.2).
 pub(crate) fn is_known_to_client(req: &HttpRequest, etag: &str) -> bool {
     let listed = tags(req, &IF_NONE_MATCH);
-    listed.is_some_and(|tags| tags.iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag))
+    listed.is_some_and(|tags| is_any(&tags) || tags.iter().any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == etag))
 }
 
 /// The versions for which a change is meant; `None`: any.
@@ -20,8 +20,13 @@ impl IfMatch {
 
     /// Whether the change is meant for this version (strong comparison, RFC 9110 §13.1.1).
     pub(crate) fn allows(&self, etag: &str) -> bool {
-        self.0.as_ref().is_none_or(|tags| tags.iter().any(|tag| tag == "*" || tag == etag))
+        self.0.as_ref().is_none_or(|tags| is_any(tags) || tags.iter().any(|tag| tag == etag))
     }
+}
+
+/// Whether the header is `*`, which stands alone.
+fn is_any(tags: &[String]) -> bool {
+    matches!(tags, [tag] if tag == "*")
 }
 
 /// The tags of a header, which may come in several lines; `None` without the header.

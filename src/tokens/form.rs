@@ -62,10 +62,11 @@ impl FromRequest for OAuthForm {
         let bytes = read_bytes(req, payload);
         Box::pin(async move {
             checked?;
+            let bytes = bytes.await?;
             match media_type.as_deref() {
-                Some("application/x-www-form-urlencoded") => parse_urlencoded(&bytes.await?),
+                Some("application/x-www-form-urlencoded") => parse_urlencoded(&bytes),
                 Some("multipart/form-data") => {
-                    let stream = once(ok::<Bytes, actix_web::error::PayloadError>(bytes.await?));
+                    let stream = once(ok::<Bytes, actix_web::error::PayloadError>(bytes));
                     parse_multipart(Multipart::new(&headers, Box::pin(stream))).await
                 }
                 _ => Err(OAuthError::InvalidRequest(EXPECTED.into())),
