@@ -208,8 +208,9 @@ fn first_input(operation: &Operation) -> Option<String> {
 }
 
 fn required_scope(operation: &Operation) -> String {
-    let requirement = serde_json::to_value(&operation.security).unwrap_or_default();
-    requirement[0][SCHEME][0].as_str().unwrap_or_default().to_owned()
+    let requirements = serde_json::to_value(&operation.security).unwrap_or_default();
+    let scope = requirements.pointer(&format!("/0/{SCHEME}/0")).and_then(Value::as_str);
+    scope.unwrap_or_default().to_owned()
 }
 
 fn oauth(error: &str, text: &str) -> Value {
