@@ -2,6 +2,14 @@
 //!
 //! `cargo bench --bench tokens`. A service on a temporary SQLite file issues the tokens over its own routes. At first
 //! sight means: one of more tokens than are remembered, in turn, so that none is known any more when its turn comes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench that meets something unexpected should stop there and say where"
+)]
+#![allow(missing_docs, reason = "what criterion generates has none")]
 
 use std::hint::black_box;
 

@@ -4,6 +4,7 @@
 //! whose order it is, is part of the query. Accounts and log-in come from Keyfob: `/signup`, `/login`, `/docs`.
 //!
 //! The address is `server.bind` of Keyfob's settings, for example `KEYFOB__SERVER__BIND=127.0.0.1:9000`.
+#![allow(missing_docs, unreachable_pub, reason = "what diesel generates from a table has none, and is public")]
 
 use std::sync::Mutex;
 

@@ -93,10 +93,10 @@ impl std::fmt::Debug for Keyfob {
 
 /// Every feature of the service. A new one is added here.
 fn features(cfg: &mut ApiConfig<'_>) {
-    cfg.configure(posts::routes::configure)
-        .configure(accounts::routes::configure)
-        .configure(accounts::session_routes::configure)
+    cfg.configure(accounts::routes::configure)
         .configure(tokens::routes::configure)
+        .configure(posts::routes::configure)
+        .configure(accounts::session_routes::configure)
         .configure(tokens::metadata::configure)
         .configure(operations::configure)
         .configure(docs::configure);

@@ -1,7 +1,7 @@
 //! Sign-up, log-in and token-protected routes: an OAuth2 password-grant service, and the library it is made of.
 //!
-//! RFC 9700 forbids the password grant to third parties. Keyfob is for first-party apps: whoever runs the log-in also
-//! makes the app that asks for the password.
+//! RFC 9700 §2.4 says that the password grant must not be used, because the app sees the password. Keyfob uses it all the
+//! same, for first-party apps only: there whoever runs the log-in also makes the app, and would see the password anyway.
 //!
 //! The whole service in an application of your own is [`Keyfob::configure`]; a handler of your own is closed to
 //! everybody without a token by taking a [`CurrentUser`], or by the [`bearer`] middleware.

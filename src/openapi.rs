@@ -38,7 +38,7 @@ pub(crate) struct OAuthProblem {
     components(schemas(Problem, OAuthProblem)),
     tags(
         (name = "accounts", description = "Sign up, and look after one's own account."),
-        (name = "oauth", description = "Log in, renew, log out: the OAuth2 endpoints. Apps other than your own must not use the password grant (RFC 9700)."),
+        (name = "oauth", description = "Log in, renew, log out: the OAuth2 endpoints. For first-party apps only (RFC 9700 §2.4)."),
         (name = "posts", description = "A resource that anyone may read and its authors may change."),
         (name = "operations", description = "For those who run the service."),
     ),

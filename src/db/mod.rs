@@ -86,6 +86,9 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
+        if self.writer.is_some() {
+            return self.read_here(work);
+        }
         let (pool, manager) = (self.pool.clone(), self.manager.clone());
         blocking(move || {
             // Once more on another connection: this one may have died while it lay idle.
@@ -95,6 +98,12 @@ impl Db {
             }
         })
         .await
+    }
+
+    /// A read of SQLite takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back
+    /// would cost several times as much as the read.
+    fn read_here<T>(&self, work: impl Fn(&mut Conn) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        on_connection(&self.pool, &self.manager, work)
     }
 
     /// Runs a writing closure in a transaction of its own; when this answers `Ok`, the write is durable.

@@ -11,6 +11,9 @@ use utoipa::openapi::path::PathItem;
 use crate::error::ApiError;
 use crate::tokens::{OAUTH_ENDPOINTS, OAuthError};
 
+/// Paths that the document leaves out: the files of a page.
+const FILES: [&str; 2] = ["/docs/", "/docs/{file}"];
+
 /// Every path of the service with the methods that it takes.
 #[derive(Debug)]
 pub(crate) struct Routes(Vec<(ResourceDef, String)>);
@@ -18,7 +21,8 @@ pub(crate) struct Routes(Vec<(ResourceDef, String)>);
 impl Routes {
     pub(crate) fn of(document: &OpenApi) -> Self {
         let entry = |(path, item): (&String, &PathItem)| (ResourceDef::new(path.as_str()), allow(item));
-        Self(document.paths.paths.iter().map(entry).collect())
+        let files = FILES.map(|path| (ResourceDef::new(path), "GET, HEAD".to_owned()));
+        Self(document.paths.paths.iter().map(entry).chain(files).collect())
     }
 
     fn allow(&self, path: &str) -> Option<&str> {

@@ -70,8 +70,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 
 /// Log in, or renew a log-in
 ///
-/// The OAuth2 token endpoint (RFC 6749 §4.3, §6). For first-party apps only: RFC 9700 forbids the password grant to
-/// anybody else.
+/// The OAuth2 token endpoint (RFC 6749 §4.3, §6). For first-party apps only: an app that you did not make must never ask
+/// for these passwords (RFC 9700 §2.4).
 #[utoipa::path(
     tag = "oauth",
     operation_id = "log_in",

@@ -51,3 +51,20 @@ CREATE TABLE server_secrets (
     value TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
+
+-- Whoever disables or deletes an account, or takes its admin rights away, by a route or by hand: its sessions end.
+-- The longest that an access token can live is a day (token.access_ttl_seconds), and a minute more for clocks.
+CREATE FUNCTION end_sessions_of_user() RETURNS TRIGGER AS $$
+DECLARE
+    now_millis BIGINT := (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT;
+BEGIN
+    INSERT INTO revocations (session_id, revoked_at, expires_at)
+        SELECT id, now_millis, now_millis + 86460000 FROM sessions WHERE user_id = OLD.id AND revoked_at IS NULL;
+    UPDATE sessions SET revoked_at = now_millis WHERE user_id = OLD.id AND revoked_at IS NULL;
+    RETURN NULL;
+END
+$$ LANGUAGE plpgsql;
+CREATE TRIGGER users_lose_rights AFTER UPDATE OF is_active, is_admin ON users FOR EACH ROW
+WHEN ((OLD.is_active AND NOT NEW.is_active) OR (OLD.is_admin AND NOT NEW.is_admin))
+EXECUTE FUNCTION end_sessions_of_user();
+CREATE TRIGGER users_go AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION end_sessions_of_user();

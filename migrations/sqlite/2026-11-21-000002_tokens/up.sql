@@ -51,3 +51,21 @@ CREATE TABLE server_secrets (
     value TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
+
+-- Whoever disables or deletes an account, or takes its admin rights away, by a route or by hand: its sessions end.
+-- The longest that an access token can live is a day (token.access_ttl_seconds), and a minute more for clocks.
+CREATE TRIGGER users_lose_rights AFTER UPDATE OF is_active, is_admin ON users
+WHEN (OLD.is_active AND NOT NEW.is_active) OR (OLD.is_admin AND NOT NEW.is_admin)
+BEGIN
+    INSERT INTO revocations (session_id, revoked_at, expires_at)
+        SELECT id, unixepoch('now') * 1000, unixepoch('now') * 1000 + 86460000
+        FROM sessions WHERE user_id = OLD.id AND revoked_at IS NULL;
+    UPDATE sessions SET revoked_at = unixepoch('now') * 1000 WHERE user_id = OLD.id AND revoked_at IS NULL;
+END;
+CREATE TRIGGER users_go AFTER DELETE ON users
+BEGIN
+    INSERT INTO revocations (session_id, revoked_at, expires_at)
+        SELECT id, unixepoch('now') * 1000, unixepoch('now') * 1000 + 86460000
+        FROM sessions WHERE user_id = OLD.id AND revoked_at IS NULL;
+    UPDATE sessions SET revoked_at = unixepoch('now') * 1000 WHERE user_id = OLD.id AND revoked_at IS NULL;
+END;

@@ -1,0 +1,33 @@
+//! The service from outside: the real binary, a fresh database for each test, real HTTP.
+//!
+//! Every test name is a sentence of the contract. With `KEYFOB_TEST_DATABASE_URL=postgres://…` each test makes a database
+//! of its own on that server, and drops it; otherwise `SQLite` in a temporary folder is used.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that meets something unexpected should stop there and say where"
+)]
+#![allow(unreachable_pub, reason = "nothing is outside of a test binary: `pub` marks what the tests may use")]
+
+mod support;
+
+mod bearer;
+mod commands;
+mod conventions;
+mod docs;
+mod house;
+mod load;
+mod login;
+mod login_clients;
+mod login_forms;
+mod operations;
+mod posts;
+mod posts_list;
+mod posts_versions;
+mod profile;
+mod settings;
+mod signup;
+mod tokens;

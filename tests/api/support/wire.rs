@@ -1,0 +1,115 @@
+//! A bare connection, for requests that no client library would send.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use super::Answer;
+
+/// One connection to a server.
+pub struct Wire {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Wire {
+    #[track_caller]
+    pub fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a read timeout");
+        Self { stream, received: Vec::new() }
+    }
+
+    /// Sends one request in full on a connection of its own, and reads the answer.
+    ///
+    /// A server that has seen enough may close while the body is still on its way, so a failed write is no fault.
+    #[track_caller]
+    pub fn exchange(address: &str, request: &[u8]) -> Answer {
+        let mut wire = Self::open(address);
+        let mut writer = wire.stream.try_clone().expect("a second handle");
+        let bytes = request.to_vec();
+        let sending = thread::spawn(move || writer.write_all(&bytes));
+        let method = request.split(|&byte| byte == b' ').next().unwrap_or_default();
+        let answer = wire.answer(method == b"HEAD");
+        drop(wire);
+        let _closed_early = sending.join().expect("the writer does not panic");
+        let line = request.split(|&byte| byte == b'\r').next().unwrap_or_default();
+        Answer { request: String::from_utf8_lossy(line).into_owned(), ..answer }
+    }
+
+    #[track_caller]
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server reads");
+    }
+
+    /// Reads one answer; `is_head` says that none of its kind has a body.
+    #[track_caller]
+    pub fn answer(&mut self, is_head: bool) -> Answer {
+        let (status, headers) = self.head();
+        let find = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+        let body = if is_head || status < 200 || status == 204 || status == 304 {
+            Vec::new()
+        } else if find("transfer-encoding").is_some_and(|value| value == "chunked") {
+            self.chunks()
+        } else if let Some(length) = find("content-length") {
+            self.take(length.parse().expect("a length"))
+        } else {
+            self.rest()
+        };
+        Answer { request: "a request on the wire".to_owned(), status, headers, body }
+    }
+
+    fn head(&mut self) -> (u16, Vec<(String, String)>) {
+        let end = loop {
+            if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end;
+            }
+            assert!(self.more(), "closed before a whole head: {}", String::from_utf8_lossy(&self.received));
+        };
+        let head = String::from_utf8_lossy(&self.take(end + 4)).into_owned();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+        (status.unwrap_or_else(|| panic!("no status line: {head}")), headers)
+    }
+
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let line = loop {
+                if let Some(end) = self.received.windows(2).position(|window| window == b"\r\n") {
+                    break self.take(end + 2);
+                }
+                assert!(self.more(), "closed inside the chunks");
+            };
+            let size = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).expect("a chunk size");
+            let chunk = self.take(size + 2);
+            if size == 0 {
+                return body;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    }
+
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.received.len() < count {
+            assert!(self.more(), "closed inside the body");
+        }
+        self.received.drain(..count).collect()
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        while self.more() {}
+        std::mem::take(&mut self.received)
+    }
+
+    /// Reads some more; false at the end.
+    fn more(&mut self) -> bool {
+        let mut buffer = [0; 8192];
+        let count = self.stream.read(&mut buffer).expect("an answer within the deadline");
+        self.received.extend_from_slice(&buffer[..count]);
+        count > 0
+    }
+}
