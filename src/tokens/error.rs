@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use super::REALM;
+use super::keys::KeyError;
 use crate::accounts::Busy;
 use crate::db::StoreError;
 use crate::error::ApiError;
@@ -139,6 +140,12 @@ impl From<StoreError> for OAuthError {
             StoreError::Serialization => Self::Unavailable("too many serialization failures".into()),
             other => Self::ServerError(other.to_string()),
         }
+    }
+}
+
+impl From<KeyError> for OAuthError {
+    fn from(error: KeyError) -> Self {
+        Self::ServerError(error.to_string())
     }
 }
 

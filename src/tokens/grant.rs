@@ -2,11 +2,12 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::answer::TokenAnswer;
 use super::client::{Client, ClientCredentials, Grant};
 use super::error::OAuthError;
 use super::form::OAuthForm;
 use super::scope::ScopeSet;
-use super::sessions::{Origin, Sessions, TokenAnswer};
+use super::sessions::{Origin, Sessions};
 use crate::accounts::attempts::{Attempt, Attempts};
 use crate::accounts::password::{Passwords, Verified};
 use crate::accounts::{Email, store};

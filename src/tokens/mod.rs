@@ -1,6 +1,7 @@
 //! How a token is made, renewed, inspected and revoked: the OAuth2 endpoints (RFC 6749, 7009, 7662, 8414, 7517).
 
 pub(crate) mod access;
+mod answer;
 pub(crate) mod client;
 mod error;
 mod form;
@@ -17,6 +18,7 @@ pub(crate) mod scope;
 pub(crate) mod seal;
 pub(crate) mod sessions;
 pub(crate) mod store;
+mod upkeep;
 pub(crate) mod uses;
 mod verified;
 

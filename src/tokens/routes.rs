@@ -8,11 +8,12 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::answer::TokenAnswer;
 use super::client::ClientCredentials;
 use super::error::OAuthError;
 use super::form::OAuthForm;
 use super::grant::Grants;
-use super::sessions::{Origin, Sessions, TokenAnswer};
+use super::sessions::{Origin, Sessions};
 use crate::accounts::attempts::Attempts;
 use crate::accounts::password::Passwords;
 use crate::accounts::store as accounts;

@@ -2,20 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 
-use aws_lc_rs::rand::fill;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::access::{AccessToken, Audience};
+use super::access::AccessToken;
+use super::answer::TokenAnswer;
 use super::client::Client;
 use super::error::OAuthError;
 use super::jwt::Refusal;
 use super::keyring::{Keyring, KeyringError, refresh_key};
-use super::keys::KeyError;
 use super::refresh::{RefreshToken, RefreshTokens, SessionSecret};
 use super::revocations::Revocations;
 use super::rotation::{Lifetimes, Verdict, judge};
@@ -26,8 +20,6 @@ use crate::accounts::store::{self as accounts, UserRow};
 use crate::config::{RevocationFail, TokenSettings};
 use crate::db::{Conn, Db, Id, StoreError, Timestamp};
 
-/// How long ended sessions are kept, in seconds: their revocation must outlive their access tokens.
-const KEEP_ENDED_SECONDS: u64 = 7 * 86400;
 /// The generation of a session's first refresh token.
 const FIRST_GENERATION: i64 = 1;
 
@@ -36,26 +28,6 @@ const FIRST_GENERATION: i64 = 1;
 pub(crate) struct Origin {
     pub ip: IpAddr,
     pub user_agent: Option<String>,
-}
-
-/// What the token endpoint answers (RFC 6749 §5.1).
-#[derive(Serialize, ToSchema)]
-pub(crate) struct TokenAnswer {
-    /// Send it as `Authorization: Bearer`.
-    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl")]
-    access_token: String,
-    /// `bearer`.
-    #[schema(example = "bearer")]
-    token_type: &'static str,
-    /// How long the access token lives, in seconds.
-    #[schema(example = 900)]
-    expires_in: u64,
-    /// Exchange it for new tokens with `grant_type=refresh_token`; each is replaced when it is used.
-    #[schema(example = "kfr_AAAAAAAAAAEAAAAAAAAAAQ")]
-    refresh_token: String,
-    /// What the access token may be used for, space-separated.
-    #[schema(value_type = String, example = "profile posts")]
-    scope: ScopeSet,
 }
 
 /// How a refresh ended inside the transaction.
@@ -67,13 +39,13 @@ enum Refreshed {
 
 /// Everything that sessions need.
 pub(crate) struct Sessions {
-    db: Db,
-    settings: TokenSettings,
+    pub(super) db: Db,
+    pub(super) settings: TokenSettings,
     pub(crate) keyring: Keyring,
-    refresh_tokens: RefreshTokens,
-    revocations: Revocations,
-    uses: Uses,
-    looked_for_keys_at_millis: AtomicI64,
+    pub(super) refresh_tokens: RefreshTokens,
+    pub(super) revocations: Revocations,
+    pub(super) uses: Uses,
+    pub(super) looked_for_keys_at_millis: AtomicI64,
 }
 
 impl Sessions {
@@ -183,18 +155,6 @@ impl Sessions {
         Ok(claims)
     }
 
-    /// Looks for keys that this replica does not know, at most once a second; whether it did.
-    pub(crate) async fn look_for_new_keys(&self, now: Timestamp) -> bool {
-        let last = self.looked_for_keys_at_millis.load(Ordering::Relaxed);
-        let is_due = last <= now.minus_seconds(1).millis();
-        let order = Ordering::Relaxed;
-        if !is_due || self.looked_for_keys_at_millis.compare_exchange(last, now.millis(), order, order).is_err() {
-            return false;
-        }
-        let reloaded = self.keyring.reload(&self.db, now).await;
-        reloaded.inspect_err(|error| tracing::warn!(cause = %error, "keys could not be reloaded")).is_ok()
-    }
-
     /// Notes that an access token was used, which proves that its answer arrived.
     pub(crate) fn note_use(&self, claims: &AccessToken, now: Timestamp) {
         self.uses.note(claims.session_id, claims.generation, now);
@@ -271,39 +231,6 @@ impl Sessions {
         Ok(result)
     }
 
-    /// Reads the feed of revocations.
-    pub(crate) async fn poll_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.revocations.poll(&self.db, now).await
-    }
-
-    /// Writes the noted uses.
-    pub(crate) async fn flush_uses(&self, now: Timestamp) -> Result<(), StoreError> {
-        let noted = self.uses.unwritten();
-        if !noted.is_empty() {
-            let batch = noted.clone();
-            self.db
-                .write(move |conn| {
-                    let each =
-                        |used: &super::uses::Noted| store::update_use(conn, used.session_id, used.generation, used.at);
-                    batch.iter().try_for_each(each)
-                })
-                .await?;
-        }
-        self.uses.mark_written(&noted, now);
-        Ok(())
-    }
-
-    /// Deletes some sessions and revocations that have long expired; whether there may be more.
-    pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let sessions_before = now.minus_seconds(KEEP_ENDED_SECONDS);
-        self.db.write(move |conn| store::delete_expired(conn, now, sessions_before)).await
-    }
-
-    /// Whether revocations can be learned of.
-    pub(crate) fn hears_revocations(&self, now: Timestamp) -> bool {
-        !self.revocations.is_broken(now)
-    }
-
     pub(crate) fn settings(&self) -> &TokenSettings {
         &self.settings
     }
@@ -327,40 +254,6 @@ impl Sessions {
         let configured = self.configured_lifetimes();
         let refresh_ttl_seconds = client.refresh_ttl_seconds.unwrap_or(configured.refresh_ttl_seconds);
         Lifetimes { refresh_ttl_seconds, ..configured }
-    }
-
-    fn answer(
-        &self,
-        user_id: Id,
-        client: &Client,
-        live: &RefreshToken,
-        scope: ScopeSet,
-        now: Timestamp,
-    ) -> Result<TokenAnswer, OAuthError> {
-        let configured = self.settings.access_ttl_seconds;
-        let expires_in = client.access_ttl_seconds.unwrap_or(configured).min(configured);
-        let claims = AccessToken {
-            iss: self.settings.issuer.clone(),
-            user_id,
-            aud: Audience::One(self.settings.audience.clone()),
-            expires_at: now.plus_seconds(expires_in).seconds(),
-            not_before: None,
-            issued_at: now.seconds(),
-            token_id: random_id()?,
-            client_id: client.id.clone(),
-            scope: scope.clone(),
-            session_id: live.session_id,
-            generation: live.generation,
-        };
-        let access_token = self.keyring.sign(&claims, now)?;
-        let refresh_token = self.refresh_tokens.write(live.session_id, live.generation, &live.secret);
-        Ok(TokenAnswer { access_token, token_type: "bearer", expires_in, refresh_token, scope })
-    }
-}
-
-impl From<KeyError> for OAuthError {
-    fn from(error: KeyError) -> Self {
-        Self::ServerError(error.to_string())
     }
 }
 
@@ -418,11 +311,4 @@ fn refresh_in(
             return Ok(Refreshed::Issued { user, granted, generation: live + 1 });
         }
     }
-}
-
-/// 128 random bits.
-fn random_id() -> Result<String, KeyError> {
-    let mut bytes = [0; 16];
-    fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -1,0 +1,57 @@
+//! What sessions need done now and then: news read, uses written, leftovers deleted.
+
+use std::sync::atomic::Ordering;
+
+use super::sessions::Sessions;
+use super::store;
+use super::uses::Noted;
+use crate::db::{StoreError, Timestamp};
+
+/// How long ended sessions are kept, in seconds: their revocation must outlive their access tokens.
+const KEEP_ENDED_SECONDS: u64 = 7 * 86400;
+
+impl Sessions {
+    /// Reads the feed of revocations.
+    pub(crate) async fn poll_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.revocations.poll(&self.db, now).await
+    }
+
+    /// Writes the noted uses.
+    pub(crate) async fn flush_uses(&self, now: Timestamp) -> Result<(), StoreError> {
+        let noted = self.uses.unwritten();
+        if !noted.is_empty() {
+            let batch = noted.clone();
+            self.db
+                .write(move |conn| {
+                    let each = |used: &Noted| store::update_use(conn, used.session_id, used.generation, used.at);
+                    batch.iter().try_for_each(each)
+                })
+                .await?;
+        }
+        self.uses.mark_written(&noted, now);
+        Ok(())
+    }
+
+    /// Deletes some sessions and revocations that have long expired; whether there may be more.
+    pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let sessions_before = now.minus_seconds(KEEP_ENDED_SECONDS);
+        self.db.write(move |conn| store::delete_expired(conn, now, sessions_before)).await
+    }
+
+    /// Whether revocations can be learned of.
+    pub(crate) fn hears_revocations(&self, now: Timestamp) -> bool {
+        !self.revocations.is_broken(now)
+    }
+
+    /// Looks for keys that this replica does not know, at most once a second; whether it did.
+    pub(crate) async fn look_for_new_keys(&self, now: Timestamp) -> bool {
+        let last = self.looked_for_keys_at_millis.load(Ordering::Relaxed);
+        let is_due = last <= now.minus_seconds(1).millis();
+        let order = Ordering::Relaxed;
+        if !is_due || self.looked_for_keys_at_millis.compare_exchange(last, now.millis(), order, order).is_err() {
+            return false;
+        }
+        let reloaded = self.keyring.reload(&self.db, now).await;
+        reloaded.inspect_err(|error| tracing::warn!(cause = %error, "keys could not be reloaded")).is_ok()
+    }
+}
