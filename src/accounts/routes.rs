@@ -134,9 +134,15 @@ pub(crate) async fn sign_up(
     attempts: Data<Attempts>,
 ) -> Result<HttpResponse, ApiError> {
     let attempt = Attempt::from_address(client_address(&req));
-    attempts.admit(&attempt, Timestamp::now())?;
+    let begun = attempts.begin(&attempt, Timestamp::now())?;
     let Json(SignUp { email, password, full_name }) = body;
-    let password_hash = passwords.hash(password).await?;
+    let password_hash = match passwords.hash(password).await {
+        Ok(hash) => hash,
+        Err(busy) => {
+            attempts.undecided(begun);
+            return Err(busy.into());
+        }
+    };
     let now = Timestamp::now();
     let user = NewUser {
         email_key: email.key(),
@@ -150,16 +156,14 @@ pub(crate) async fn sign_up(
         updated_at: now,
     };
     match db.write(move |conn| store::insert_user(conn, &user)).await {
-        Ok(row) => {
+        // It tells of an account that exists, so only so many are answered.
+        Err(StoreError::Taken) => Err(ApiError::Conflict("There is an account with that e-mail address.")),
+        result => {
+            attempts.undecided(begun);
+            let row = result?;
             let location = format!("/profile/{}", row.id);
             Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(User::from(row)))
         }
-        Err(StoreError::Taken) => {
-            // Each tells of an account that exists, so only so many are answered.
-            attempts.failed(&attempt, now);
-            Err(ApiError::Conflict("There is an account with that e-mail address."))
-        }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -308,15 +312,16 @@ async fn confirm_password(
 ) -> Result<(), ApiError> {
     use secrecy::ExposeSecret;
     let attempt = Attempt::on_account(&Email::key_of(&row.email), password.expose_secret(), client_address(req));
-    attempts.admit(&attempt, Timestamp::now())?;
-    match passwords.verify(password, Some(row.password_hash.clone())).await? {
-        Verified::Right { .. } => {
-            attempts.succeeded(&attempt);
+    let begun = attempts.begin(&attempt, Timestamp::now())?;
+    match passwords.verify(password, Some(row.password_hash.clone())).await {
+        Ok(Verified::Right { .. }) => {
+            attempts.succeeded(&attempt, begun);
             Ok(())
         }
-        Verified::Wrong => {
-            attempts.failed(&attempt, Timestamp::now());
-            Err(ApiError::Forbidden("The password is not right."))
+        Ok(Verified::Wrong) => Err(ApiError::Forbidden("The password is not right.")),
+        Err(busy) => {
+            attempts.undecided(begun);
+            Err(busy.into())
         }
     }
 }

@@ -13,7 +13,7 @@ mod writer;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
@@ -89,11 +89,11 @@ impl Db {
         if self.writer.is_some() {
             return self.read_here(work);
         }
-        let (pool, manager) = (self.pool.clone(), self.manager.clone());
+        let (pool, manager, wait_until) = (self.pool.clone(), self.manager.clone(), self.wait_until());
         blocking(move || {
             // Once more on another connection: this one may have died while it lay idle.
-            match on_connection(&pool, &manager, &work) {
-                Err(StoreError::Unavailable(_)) => on_connection(&pool, &manager, &work),
+            match on_connection(&pool, &manager, wait_until, &work) {
+                Err(StoreError::Unavailable(_)) => on_connection(&pool, &manager, wait_until, &work),
                 result => result,
             }
         })
@@ -103,7 +103,13 @@ impl Db {
     /// A read of SQLite takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back
     /// would cost several times as much as the read.
     fn read_here<T>(&self, work: impl Fn(&mut Conn) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        on_connection(&self.pool, &self.manager, work)
+        on_connection(&self.pool, &self.manager, self.wait_until(), work)
+    }
+
+    /// When a call that begins now gives up waiting for a connection. All tries of a call share this one wait, and so does
+    /// its time in the queue for a thread, or an outage under load would make callers wait several times as long.
+    fn wait_until(&self) -> Instant {
+        Instant::now() + self.pool.connection_timeout()
     }
 
     /// Runs a writing closure in a transaction of its own; when this answers `Ok`, the write is durable.
@@ -118,12 +124,12 @@ impl Db {
         if let Some(writer) = &self.writer {
             return writer.write(work).await;
         }
-        let (pool, manager) = (self.pool.clone(), self.manager.clone());
+        let (pool, manager, wait_until) = (self.pool.clone(), self.manager.clone(), self.wait_until());
         blocking(move || {
             let mut tries_left = MAX_TRIES;
             loop {
                 let has_begun = Cell::new(false);
-                let result = on_connection(&pool, &manager, |conn| {
+                let result = on_connection(&pool, &manager, wait_until, |conn| {
                     conn.transaction(|conn| {
                         has_begun.set(true);
                         work(conn)
@@ -159,9 +165,11 @@ impl diesel::r2d2::HandleError<diesel::r2d2::Error> for LogPoolErrors {
 fn on_connection<T>(
     pool: &Pool<Manager>,
     manager: &Manager,
+    wait_until: Instant,
     work: impl Fn(&mut Conn) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let mut pooled = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let wait = wait_until.saturating_duration_since(Instant::now());
+    let mut pooled = pool.get_timeout(wait).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let result = work(&mut pooled.conn);
     if matches!(result, Err(StoreError::Unavailable(_))) {
         manager.distrust(&mut pooled);

@@ -39,13 +39,16 @@ impl Drop for Writer {
 impl Writer {
     pub(super) fn start(manager: &Manager) -> Result<Self, OpenError> {
         let fail = |error: String| OpenError::new(&manager.url, error);
-        let mut conn = manager.open().map_err(|error| fail(error.to_string()))?;
+        let mut conn = Some(manager.open().map_err(|error| fail(error.to_string()))?);
+        let manager = manager.clone();
         let (jobs, waiting) = channel();
         let thread = std::thread::Builder::new()
             .name("keyfob-writer".into())
             .spawn(move || {
                 while let Ok(first) = waiting.recv() {
-                    run_batch(&mut conn, first, &waiting);
+                    conn = conn.or_else(|| manager.open().ok());
+                    // A connection that failed is closed, which rolls back what it left open, and opened anew.
+                    conn = conn.take().and_then(|conn| run_batch(conn, first, &waiting));
                 }
             })
             .map_err(|error| fail(error.to_string()))?;
@@ -69,31 +72,35 @@ impl Writer {
                 let _ = answer.send(result);
             })
         });
-        let stopped = || StoreError::Unavailable("the writer has stopped".into());
+        let stopped = || StoreError::Unavailable("the write was not begun".into());
         self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
 
-fn run_batch(conn: &mut Conn, first: Job, waiting: &Receiver<Job>) {
-    if let Err(error) = begin(conn) {
+/// Runs the waiting writes in one transaction; gives the connection back if it may be used again.
+fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>) -> Option<Conn> {
+    if let Err(error) = begin(&mut conn) {
         tracing::warn!(cause = %error, "no write lock");
-        // Nothing may be written without the lock: dropping the job answers its caller "unavailable".
-        return;
+        // Nothing may be written without the lock. A dropped job answers its caller "unavailable"; those that wait have
+        // waited as long as this one.
+        waiting.try_iter().for_each(drop);
+        return None;
     }
-    let mut answers = vec![first(conn)];
+    let mut answers = vec![first(&mut conn)];
     while answers.len() < MAX_BATCH
         && let Ok(job) = waiting.try_recv()
     {
-        answers.push(job(conn));
+        answers.push(job(&mut conn));
     }
-    let committed = <Conn as Connection>::TransactionManager::commit_transaction(conn).map_err(StoreError::from);
+    let committed = <Conn as Connection>::TransactionManager::commit_transaction(&mut conn).map_err(StoreError::from);
     if let Err(error) = &committed {
         tracing::error!(cause = %error, writes = answers.len(), "commit failed");
     }
     for answer in answers {
         answer(committed.as_ref().copied());
     }
+    committed.is_ok().then_some(conn)
 }
 
 fn begin(conn: &mut Conn) -> Result<(), StoreError> {

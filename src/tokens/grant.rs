@@ -8,9 +8,10 @@ use super::error::OAuthError;
 use super::form::OAuthForm;
 use super::scope::ScopeSet;
 use super::sessions::{Origin, Sessions};
+use crate::accounts::Email;
 use crate::accounts::attempts::{Attempt, Attempts};
 use crate::accounts::password::{Passwords, Verified};
-use crate::accounts::{Email, store};
+use crate::accounts::store::{self, UserRow};
 use crate::db::{Db, Timestamp};
 
 /// What the grants work with.
@@ -29,54 +30,63 @@ impl Grants<'_> {
         mut form: OAuthForm,
         origin: Origin,
     ) -> Result<TokenAnswer, OAuthError> {
-        let request = TokenRequest::read(&mut form)?;
-        if let TokenRequest::Password { username, password, .. } = &request {
-            // Before any look-up, of the client too.
-            let attempt = Attempt::on_account(&account_key(username), password.expose_secret(), origin.ip);
-            self.attempts.admit(&attempt, Timestamp::now())?;
-        }
-        let client = credentials.authenticate(self.db, self.sessions.settings()).await?;
-        let is_open = request.grant() != Grant::Password || self.sessions.settings().password_grant;
-        if !is_open || !client.allows(request.grant()) {
-            return Err(OAuthError::UnauthorizedClient);
-        }
-        match request {
+        match TokenRequest::read(&mut form)? {
             TokenRequest::Password { username, password, scope } => {
-                self.password(&username, password, scope, &client, origin).await
+                // Before any look-up, of the client too.
+                let attempt = Attempt::on_account(&Email::key_of(&username), password.expose_secret(), origin.ip);
+                let begun = self.attempts.begin(&attempt, Timestamp::now())?;
+                let verified = self.check_password(credentials, &username, password).await;
+                match &verified {
+                    Ok(_) => self.attempts.succeeded(&attempt, begun),
+                    Err(OAuthError::WrongCredentials) => {}
+                    Err(_) => self.attempts.undecided(begun),
+                }
+                let (client, user, renewed_hash) = verified?;
+                let scope = granted(scope, &user, &client)?;
+                self.sessions.open(user, renewed_hash, scope, &client, origin).await
             }
             TokenRequest::RefreshToken { token, scope } => {
+                let client = self.authenticate(credentials, Grant::RefreshToken).await?;
                 self.sessions.refresh(token.expose_secret(), scope, &client).await
             }
         }
     }
 
+    /// The client, if it may use the grant.
+    async fn authenticate(&self, credentials: ClientCredentials, grant: Grant) -> Result<Client, OAuthError> {
+        let settings = self.sessions.settings();
+        let client = credentials.authenticate(self.db, settings).await?;
+        let is_open = grant != Grant::Password || settings.password_grant;
+        if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
+    }
+
     /// Unknown, wrong and disabled: the same look-up, the same work, the same answer.
-    async fn password(
+    async fn check_password(
         &self,
+        credentials: ClientCredentials,
         username: &str,
         password: SecretString,
-        asked: Option<ScopeSet>,
-        client: &Client,
-        origin: Origin,
-    ) -> Result<TokenAnswer, OAuthError> {
-        let key = account_key(username);
-        let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
+    ) -> Result<(Client, UserRow, Option<String>), OAuthError> {
+        let client = self.authenticate(credentials, Grant::Password).await?;
+        let key = Email::key_of(username);
         let user = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let verified = self.passwords.verify(password, hash).await?;
-        let (Some(user), Verified::Right { renewed_hash }) = (user.filter(|user| user.is_active), verified) else {
-            self.attempts.failed(&attempt, Timestamp::now());
-            return Err(OAuthError::WrongCredentials);
-        };
-        self.attempts.succeeded(&attempt);
-        let may_have = ScopeSet::of_user(user.is_admin).intersection(&client.scopes);
-        let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
-        if scope.is_empty() {
-            let none_left = "None of the requested scopes is allowed to this user and client".to_owned();
-            return Err(OAuthError::InvalidScope(none_left));
+        match (user.filter(|user| user.is_active), self.passwords.verify(password, hash).await?) {
+            (Some(user), Verified::Right { renewed_hash }) => Ok((client, user, renewed_hash)),
+            _ => Err(OAuthError::WrongCredentials),
         }
-        self.sessions.open(user, renewed_hash, scope, client, origin).await
     }
+}
+
+/// What the user and the client may both have of what was asked for.
+fn granted(asked: Option<ScopeSet>, user: &UserRow, client: &Client) -> Result<ScopeSet, OAuthError> {
+    let may_have = ScopeSet::of_user(user.is_admin).intersection(&client.scopes);
+    let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
+    if scope.is_empty() {
+        let none_left = "None of the requested scopes is allowed to this user and client".to_owned();
+        return Err(OAuthError::InvalidScope(none_left));
+    }
+    Ok(scope)
 }
 
 /// A token request whose parameters are all there.
@@ -106,22 +116,10 @@ impl TokenRequest {
             }
         }
     }
-
-    fn grant(&self) -> Grant {
-        match self {
-            Self::Password { .. } => Grant::Password,
-            Self::RefreshToken { .. } => Grant::RefreshToken,
-        }
-    }
 }
 
 fn scope(form: &mut OAuthForm) -> Result<Option<ScopeSet>, OAuthError> {
     let asked = form.take("scope")?.map(|text| ScopeSet::parse(&text)).transpose();
     let asked = asked.map_err(|error| OAuthError::InvalidScope(error.to_string()))?;
     Ok(asked.filter(|scope| !scope.is_empty()))
-}
-
-/// What an account is looked up by; also for a username that can be none, which is looked up all the same.
-fn account_key(username: &str) -> String {
-    Email::key_of(username)
 }
