@@ -32,7 +32,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
             print(&rotate(token, &db, algorithm.unwrap_or(token.algorithm), now).await?)
         }
         Command::List => {
-            for key in Keyring::load(token, &db, now).await?.snapshot().iter() {
+            for key in Keyring::look(token, &db, now).await?.snapshot().iter() {
                 let until = key.accepted_until.map_or_else(|| "-".to_owned(), |until| until.to_string());
                 print(&format!("{}\t{}\t{}\t{until}", key.kid, key.algorithm, key.signs_from))?;
             }

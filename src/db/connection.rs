@@ -9,6 +9,7 @@ use diesel::r2d2::{Error as PoolError, ManageConnection};
 use diesel::{Connection, ConnectionError, PgConnection, SqliteConnection};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::error::StoreError;
 use crate::config::{DatabaseSettings, DatabaseUrl};
 
 /// A connection to either back end.
@@ -17,6 +18,20 @@ pub(crate) enum Conn {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
+
+impl Conn {
+    /// Inside a write: waits until no other process is at this point, for what must be done by one alone. On SQLite a
+    /// write has the whole database to itself anyway.
+    pub(crate) fn wait_for_turn(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(conn) => Ok(conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))?),
+        }
+    }
+}
+
+/// The lock that processes take on a PostgreSQL database for what one of them must do alone (the letters "keyfob").
+pub(super) const ADVISORY_LOCK: &str = "118048870133602";
 
 /// What every SQLite connection is set to. `synchronous = FULL`: a commit that was acknowledged survives a power cut.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; \
@@ -107,7 +122,12 @@ fn open_postgres(url: &SecretString) -> Result<Conn, ConnectionError> {
     let mut url = url.expose_secret().to_owned();
     for (name, value) in POSTGRES_PARAMETERS {
         if !url.contains(&format!("{name}=")) {
-            let separator = if url.contains('?') { '&' } else { '?' };
+            let separator = match url.contains('?') {
+                false => "?",
+                // Nothing stands between: libpq refuses an empty parameter.
+                true if url.ends_with(['?', '&']) => "",
+                true => "&",
+            };
             url.push_str(&format!("{separator}{name}={value}"));
         }
     }

@@ -63,6 +63,8 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::DatabaseError(kind, info) => from_database(kind, info.message()),
+            // The connection died in a commit, and so the rollback failed as well: the first of the two is the cause.
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
             DieselError::BrokenTransactionManager => Self::Unavailable("the connection broke in a transaction".into()),
             other => Self::Internal(other.to_string()),
         }

@@ -8,14 +8,11 @@ use diesel::migration::MigrationSource;
 use diesel::{Connection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{Conn, Manager};
+use super::connection::{ADVISORY_LOCK, Conn, Manager};
 use super::error::OpenError;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
-
-/// The advisory lock under which one process at a time migrates a PostgreSQL database (the letters "keyfob").
-const ADVISORY_LOCK: &str = "118048870133602";
 
 type Failure = Box<dyn Error + Send + Sync>;
 

@@ -50,6 +50,7 @@ diesel::table! {
         generation -> BigInt,
         proven_generation -> BigInt,
         refreshed_at -> BigInt,
+        refresh_ttl_seconds -> BigInt,
         created_at -> BigInt,
         last_used_at -> BigInt,
         expires_at -> BigInt,
@@ -64,6 +65,7 @@ diesel::table! {
         kid -> Text,
         algorithm -> Text,
         private_key -> Text,
+        configured_algorithm -> Text,
         created_at -> BigInt,
         signs_from -> BigInt,
     }

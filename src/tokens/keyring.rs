@@ -15,7 +15,7 @@ use super::seal::Seal;
 use super::store::{self, KeyRow};
 use super::verified::VerifiedTokens;
 use crate::config::{Algorithm, TokenSettings};
-use crate::db::{Conn, Db, StoreError, Timestamp};
+use crate::db::{Db, StoreError, Timestamp};
 
 /// How often a replica looks for new keys, in seconds.
 pub(crate) const RELOAD_SECONDS: u64 = 2;
@@ -58,14 +58,24 @@ pub(crate) struct Keyring {
 impl Keyring {
     /// Loads the keys; makes and keeps the first one where there is none.
     pub(crate) async fn load(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Self, KeyringError> {
+        if !is_configured(settings) {
+            ensure_key(settings, db, now).await?;
+        }
+        Self::look(settings, db, now).await
+    }
+
+    /// Loads the keys as they are and makes none.
+    pub(crate) async fn look(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Self, KeyringError> {
         let keys = match configured(settings)? {
             Some(material) => vec![ring_key(&material, now, None)?],
-            None => {
-                ensure_key(settings, db, now).await?;
-                read_keys(settings, db, now).await?
-            }
+            None => read_keys(settings, db, now).await?,
         };
-        Ok(Self { settings: settings.clone(), keys: RwLock::new(Arc::new(keys)), verified: VerifiedTokens::default() })
+        Ok(Self::of(settings, keys))
+    }
+
+    fn of(settings: &TokenSettings, keys: Vec<RingKey>) -> Self {
+        let keys = RwLock::new(Arc::new(keys));
+        Self { settings: settings.clone(), keys, verified: VerifiedTokens::default() }
     }
 
     /// Looks for keys that another process has made; also makes one when the newest has grown old.
@@ -76,7 +86,7 @@ impl Keyring {
         let days = u64::from(self.settings.key_rotation_days);
         let newest = self.snapshot().iter().map(|key| key.signs_from).max();
         if days > 0 && newest.is_some_and(|from| from.plus_seconds(days * 86400) <= now) {
-            rotate(&self.settings, db, self.settings.algorithm, now).await?;
+            replace_old_key(&self.settings, db, now).await?;
         }
         let rows = db.read(store::list_keys).await?;
         let known = self.snapshot();
@@ -154,21 +164,14 @@ pub(crate) async fn refresh_key(settings: &TokenSettings, db: &Db, now: Timestam
     let closed = seal.close(REFRESH_KEY, fresh.to_bytes())?;
     let kept = db
         .write(move |conn| {
-            // Of two processes at once one inserts and the other finds: the first statement takes the write lock on
-            // SQLite; on PostgreSQL the second insert fails and is tried again as a look-up.
+            // Of two processes at once, one inserts and the other finds.
+            conn.wait_for_turn()?;
             match store::find_secret(conn, REFRESH_KEY)? {
                 Some(value) => Ok(value),
                 None => store::insert_secret(conn, REFRESH_KEY, &closed, now).map(|()| closed.clone()),
             }
         })
-        .await;
-    let kept = match kept {
-        Err(StoreError::Taken) => {
-            let found = db.read(|conn| store::find_secret(conn, REFRESH_KEY)).await?;
-            found.ok_or(KeyError::Damaged)?
-        }
-        other => other?,
-    };
+        .await?;
     let key = seal.open(REFRESH_KEY, &kept)?;
     if seal.wants_closing(&kept) {
         let closed = seal.close(REFRESH_KEY, &key)?;
@@ -190,20 +193,34 @@ fn configured(settings: &TokenSettings) -> Result<Option<KeyMaterial>, KeyringEr
     KeyMaterial::from_pem(settings.algorithm, &text).map(Some).map_err(|error| named(&error))
 }
 
-/// Makes a key where none of the configured algorithm is the newest: the first start, or a changed setting.
+/// Makes a key at the first start, and where `token.algorithm` is no longer what it was when the newest was made.
 async fn ensure_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<(), KeyringError> {
     let algorithm = settings.algorithm.as_str();
-    let is_newest = move |conn: &mut Conn| {
-        let keys = store::list_keys(conn)?;
-        Ok(keys.last().is_some_and(|key| key.algorithm == algorithm))
-    };
-    if db.read(is_newest).await? {
+    let is_wanted = move |newest: Option<&KeyRow>| newest.is_none_or(|key| key.configured_algorithm != algorithm);
+    insert_if(db, is_wanted, || new_row(settings, settings.algorithm, now, now)).await
+}
+
+/// Makes a key that signs shortly, unless another process has just done so.
+async fn replace_old_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<(), KeyringError> {
+    let oldest = now.minus_seconds(u64::from(settings.key_rotation_days) * 86400);
+    let is_wanted = move |newest: Option<&KeyRow>| newest.is_none_or(|key| key.signs_from <= oldest);
+    let signs_from = now.plus_seconds(ROTATION_DELAY_SECONDS);
+    insert_if(db, is_wanted, || new_row(settings, settings.algorithm, now, signs_from)).await
+}
+
+/// Keeps a key if it is wanted, given the newest one; asked again under the lock.
+async fn insert_if(
+    db: &Db,
+    is_wanted: impl Fn(Option<&KeyRow>) -> bool + Copy + Send + 'static,
+    make: impl FnOnce() -> Result<KeyRow, KeyError>,
+) -> Result<(), KeyringError> {
+    if !is_wanted(db.read(store::list_keys).await?.last()) {
         return Ok(());
     }
-    let row = new_row(settings, settings.algorithm, now, now)?;
+    let row = make()?;
     db.write(move |conn| {
-        // Asked again under the write lock: another process may have been quicker.
-        if is_newest(conn)? { Ok(()) } else { store::insert_key(conn, &row) }
+        conn.wait_for_turn()?;
+        if is_wanted(store::list_keys(conn)?.last()) { store::insert_key(conn, &row) } else { Ok(()) }
     })
     .await?;
     Ok(())
@@ -219,7 +236,14 @@ fn new_row(
     let kid = material.kid();
     let seal = Seal::new(settings.key_encryption_secret.as_ref())?;
     let private_key = seal.close(&kid, material.to_bytes())?;
-    Ok(KeyRow { kid, algorithm: algorithm.as_str().into(), private_key, created_at: now, signs_from })
+    Ok(KeyRow {
+        kid,
+        algorithm: algorithm.as_str().into(),
+        private_key,
+        configured_algorithm: settings.algorithm.as_str().into(),
+        created_at: now,
+        signs_from,
+    })
 }
 
 async fn read_keys(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Vec<RingKey>, KeyringError> {

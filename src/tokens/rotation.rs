@@ -20,26 +20,16 @@ pub(crate) enum Verdict {
     Ended,
 }
 
-/// How long refresh tokens live.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lifetimes {
-    /// Of a refresh token that is not used.
-    pub refresh_ttl_seconds: u64,
-    /// After a rotation, of the token before.
-    pub grace_seconds: u64,
-}
-
-/// Judges a token of that generation.
-pub(crate) fn judge(session: &SessionRow, generation: i64, lifetimes: Lifetimes, now: Timestamp) -> Verdict {
-    let expires_at = session.refreshed_at.plus_seconds(lifetimes.refresh_ttl_seconds).min(session.expires_at);
-    if session.revoked_at.is_some() || expires_at <= now {
+/// Judges a token of that generation; `grace_seconds` is how long after a rotation the token before is answered.
+pub(crate) fn judge(session: &SessionRow, generation: i64, grace_seconds: u64, now: Timestamp) -> Verdict {
+    if session.revoked_at.is_some() || session.ends_at() <= now {
         return Verdict::Ended;
     }
     if generation == session.generation {
         return Verdict::Rotate;
     }
     let is_unproven = session.proven_generation < session.generation;
-    let in_grace = now <= session.refreshed_at.plus_seconds(lifetimes.grace_seconds);
+    let in_grace = now <= session.refreshed_at.plus_seconds(grace_seconds);
     if generation == session.generation - 1 && (is_unproven || in_grace) {
         return Verdict::Repeat;
     }
@@ -51,7 +41,7 @@ mod tests {
     use super::*;
     use crate::db::Id;
 
-    const LIFETIMES: Lifetimes = Lifetimes { refresh_ttl_seconds: 86400, grace_seconds: 10 };
+    const GRACE_SECONDS: u64 = 10;
 
     fn session(generation: i64, proven_generation: i64, now: Timestamp) -> SessionRow {
         let id = Id::parse("1").expect("id");
@@ -64,6 +54,7 @@ mod tests {
             generation,
             proven_generation,
             refreshed_at: now,
+            refresh_ttl_seconds: 86400,
             created_at: now,
             last_used_at: now,
             expires_at: now.plus_seconds(1_000_000),
@@ -77,22 +68,22 @@ mod tests {
     fn the_live_token_rotates_until_it_expires() {
         let now = Timestamp::now();
         let session = session(5, 4, now);
-        assert_eq!(judge(&session, 5, LIFETIMES, now.plus_seconds(86399)), Verdict::Rotate);
-        assert_eq!(judge(&session, 5, LIFETIMES, now.plus_seconds(86400)), Verdict::Ended);
+        assert_eq!(judge(&session, 5, GRACE_SECONDS, now.plus_seconds(86399)), Verdict::Rotate);
+        assert_eq!(judge(&session, 5, GRACE_SECONDS, now.plus_seconds(86400)), Verdict::Ended);
     }
 
     #[test]
     fn the_token_before_is_answered_in_the_grace_time_or_while_the_live_one_is_unproven() {
         let now = Timestamp::now();
-        assert_eq!(judge(&session(5, 5, now), 4, LIFETIMES, now.plus_seconds(10)), Verdict::Repeat);
-        assert_eq!(judge(&session(5, 5, now), 4, LIFETIMES, now.plus_seconds(11)), Verdict::Theft);
-        assert_eq!(judge(&session(5, 4, now), 4, LIFETIMES, now.plus_seconds(3600)), Verdict::Repeat);
+        assert_eq!(judge(&session(5, 5, now), 4, GRACE_SECONDS, now.plus_seconds(10)), Verdict::Repeat);
+        assert_eq!(judge(&session(5, 5, now), 4, GRACE_SECONDS, now.plus_seconds(11)), Verdict::Theft);
+        assert_eq!(judge(&session(5, 4, now), 4, GRACE_SECONDS, now.plus_seconds(3600)), Verdict::Repeat);
     }
 
     #[test]
     fn anything_older_is_theft_even_in_the_grace_time() {
         let now = Timestamp::now();
-        assert_eq!(judge(&session(5, 4, now), 3, LIFETIMES, now), Verdict::Theft);
+        assert_eq!(judge(&session(5, 4, now), 3, GRACE_SECONDS, now), Verdict::Theft);
     }
 
     #[test]
@@ -100,9 +91,9 @@ mod tests {
         let now = Timestamp::now();
         let mut ended = session(5, 4, now);
         ended.revoked_at = Some(now);
-        assert_eq!(judge(&ended, 5, LIFETIMES, now), Verdict::Ended);
+        assert_eq!(judge(&ended, 5, GRACE_SECONDS, now), Verdict::Ended);
         let mut over = session(5, 4, now);
         over.expires_at = now;
-        assert_eq!(judge(&over, 5, LIFETIMES, now), Verdict::Ended);
+        assert_eq!(judge(&over, 5, GRACE_SECONDS, now), Verdict::Ended);
     }
 }

@@ -114,8 +114,8 @@ pub(crate) async fn log_out(
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, OAuthError> {
     let credentials = ClientCredentials::read(&req, &mut form)?;
-    let token = form.require("token")?;
     let client = credentials.authenticate(&db, sessions.settings()).await?;
+    let token = form.require("token")?;
     let now = Timestamp::now();
     let session = match sessions.check_access(&token, now) {
         Ok(claims) => Some((claims.client_id.clone(), claims.user_id, claims.session_id)),
@@ -142,7 +142,7 @@ pub(crate) async fn log_out(
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "What the token says, or `{\"active\": false}`.", body = Object, example = json!({
         "active": true, "scope": "profile posts", "client_id": "keyfob", "username": "ada@example.com",
-        "token_type": "access_token", "exp": 1_795_295_580, "iat": 1_795_294_680, "sub": "1", "aud": "keyfob",
+        "token_type": "bearer", "exp": 1_795_295_580, "iat": 1_795_294_680, "sub": "1", "aud": "keyfob",
         "iss": "http://127.0.0.1:8000", "jti": "V1StGXR8Z5jdHi6BmyTAaQ", "sid": "1",
     })))
 )]
@@ -154,11 +154,11 @@ pub(crate) async fn introspect_token(
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, OAuthError> {
     let credentials = ClientCredentials::read(&req, &mut form)?;
-    let token = form.require("token")?;
     let client = credentials.authenticate(&db, sessions.settings()).await?;
     if client.is_public {
         return Err(OAuthError::InvalidClient);
     }
+    let token = form.require("token")?;
     let now = Timestamp::now();
     let answer = match sessions.check_access(&token, now) {
         Ok(claims) => {
@@ -167,19 +167,17 @@ pub(crate) async fn introspect_token(
             user.map(|user| {
                 json!({
                     "active": true, "scope": claims.scope, "client_id": claims.client_id, "username": user.email,
-                    "token_type": "access_token", "exp": claims.expires_at, "iat": claims.issued_at,
+                    "token_type": "bearer", "exp": claims.expires_at, "iat": claims.issued_at,
                     "sub": id.to_string(), "aud": claims.aud, "iss": claims.iss, "jti": claims.token_id,
                     "sid": claims.session_id.to_string(),
                 })
             })
         }
         Err(_) => sessions.find_live(&token, now).await?.map(|session| {
-            let issued_at = session.refreshed_at;
-            let ttl = sessions.settings().refresh_ttl_seconds;
             json!({
                 "active": true, "scope": session.scope, "client_id": session.client_id,
-                "token_type": "refresh_token", "exp": issued_at.plus_seconds(ttl).min(session.expires_at).seconds(),
-                "iat": issued_at.seconds(), "sub": session.user_id.to_string(),
+                "token_type": "refresh_token", "exp": session.ends_at().seconds(),
+                "iat": session.refreshed_at.seconds(), "sub": session.user_id.to_string(),
                 "iss": sessions.settings().issuer, "sid": session.id.to_string(),
             })
         }),

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+
+use tokio::sync::Mutex;
 
 use super::access::AccessToken;
 use super::answer::TokenAnswer;
@@ -12,7 +13,7 @@ use super::jwt::Refusal;
 use super::keyring::{Keyring, KeyringError, refresh_key};
 use super::refresh::{RefreshToken, RefreshTokens, SessionSecret};
 use super::revocations::Revocations;
-use super::rotation::{Lifetimes, Verdict, judge};
+use super::rotation::{Verdict, judge};
 use super::scope::ScopeSet;
 use super::store::{self, NewSession, SessionRow};
 use super::uses::Uses;
@@ -37,6 +38,15 @@ enum Refreshed {
     Stolen,
 }
 
+/// How long the refresh tokens of a client live.
+#[derive(Clone, Copy)]
+struct Rule {
+    /// One that is not used.
+    refresh_ttl_seconds: i64,
+    /// The one before, after a rotation.
+    grace_seconds: u64,
+}
+
 /// Everything that sessions need.
 pub(crate) struct Sessions {
     pub(super) db: Db,
@@ -45,7 +55,8 @@ pub(crate) struct Sessions {
     pub(super) refresh_tokens: RefreshTokens,
     pub(super) revocations: Revocations,
     pub(super) uses: Uses,
-    pub(super) looked_for_keys_at_millis: AtomicI64,
+    /// When the last look for unknown keys was over.
+    pub(super) looked_for_keys_at: Mutex<Option<Timestamp>>,
 }
 
 impl Sessions {
@@ -57,7 +68,7 @@ impl Sessions {
             refresh_tokens: RefreshTokens::new(&refresh_key(settings, db, now).await?),
             revocations: Revocations::load(db, now).await?,
             uses: Uses::default(),
-            looked_for_keys_at_millis: AtomicI64::new(now.millis()),
+            looked_for_keys_at: Mutex::default(),
         })
     }
 
@@ -74,7 +85,7 @@ impl Sessions {
         let secret = SessionSecret::generate()?;
         let (user_id, client_id, secret_hash) = (user.id, client.id.clone(), secret.hash());
         let expires_at = now.plus_seconds(self.settings.session_ttl_seconds);
-        let granted = scope.clone();
+        let (granted, refresh_ttl_seconds) = (scope.clone(), self.rule(client).refresh_ttl_seconds);
         let session_id = self
             .db
             .write(move |conn| {
@@ -94,6 +105,7 @@ impl Sessions {
                     generation: FIRST_GENERATION,
                     proven_generation: FIRST_GENERATION - 1,
                     refreshed_at: now,
+                    refresh_ttl_seconds,
                     created_at: now,
                     last_used_at: now,
                     expires_at,
@@ -118,11 +130,11 @@ impl Sessions {
         let now = Timestamp::now();
         let presented = self.refresh_tokens.read(text).ok_or(OAuthError::InvalidRefreshToken)?;
         let (token, asked_inside, client_id) = (presented.clone(), asked.clone(), client.id.clone());
-        let (lifetimes, tokens_expire_at) = (self.lifetimes(client), self.tokens_expire_at(now));
+        let (rule, tokens_expire_at) = (self.rule(client), self.tokens_expire_at(now));
         let refreshed = self
             .db
             .write(move |conn| {
-                let refreshed = refresh_in(conn, &token, asked_inside.as_ref(), &client_id, lifetimes, now)?;
+                let refreshed = refresh_in(conn, &token, asked_inside.as_ref(), &client_id, rule, now)?;
                 if matches!(refreshed, Refreshed::Stolen) {
                     store::update_revoked(conn, token.session_id, now, tokens_expire_at)?;
                 }
@@ -163,13 +175,13 @@ impl Sessions {
     /// The session of a refresh token that would be accepted now and is the live one.
     pub(crate) async fn find_live(&self, text: &str, now: Timestamp) -> Result<Option<SessionRow>, StoreError> {
         let Some(token) = self.refresh_tokens.read(text) else { return Ok(None) };
-        let lifetimes = self.configured_lifetimes();
+        let grace_seconds = self.settings.refresh_grace_seconds;
         self.db
             .read(move |conn| {
                 let Some(session) = store::find_session(conn, token.session_id)? else { return Ok(None) };
                 let user = accounts::find_user(conn, session.user_id)?;
                 let is_live = token.secret.matches(&session.secret_hash)
-                    && judge(&session, token.generation, lifetimes, now) == Verdict::Rotate
+                    && judge(&session, token.generation, grace_seconds, now) == Verdict::Rotate
                     && user.is_some_and(|user| user.is_active);
                 Ok(is_live.then_some(session))
             })
@@ -185,8 +197,7 @@ impl Sessions {
 
     /// The sessions of a user that have not ended, newest first.
     pub(crate) async fn list(&self, user_id: Id, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        let idle_since = now.minus_seconds(self.settings.refresh_ttl_seconds);
-        self.db.read(move |conn| store::list_sessions(conn, user_id, now, idle_since)).await
+        self.db.read(move |conn| store::list_sessions(conn, user_id, now)).await
     }
 
     /// Ends a session of that user; false when there is none such.
@@ -243,17 +254,12 @@ impl Sessions {
         tokens_expire_at(&self.settings, now)
     }
 
-    fn configured_lifetimes(&self) -> Lifetimes {
-        Lifetimes {
-            refresh_ttl_seconds: self.settings.refresh_ttl_seconds,
+    fn rule(&self, client: &Client) -> Rule {
+        let ttl = client.refresh_ttl_seconds.unwrap_or(self.settings.refresh_ttl_seconds);
+        Rule {
+            refresh_ttl_seconds: i64::try_from(ttl).unwrap_or(i64::MAX),
             grace_seconds: self.settings.refresh_grace_seconds,
         }
-    }
-
-    fn lifetimes(&self, client: &Client) -> Lifetimes {
-        let configured = self.configured_lifetimes();
-        let refresh_ttl_seconds = client.refresh_ttl_seconds.unwrap_or(configured.refresh_ttl_seconds);
-        Lifetimes { refresh_ttl_seconds, ..configured }
     }
 }
 
@@ -281,16 +287,18 @@ fn refresh_in(
     token: &RefreshToken,
     asked: Option<&ScopeSet>,
     client_id: &str,
-    lifetimes: Lifetimes,
+    rule: Rule,
     now: Timestamp,
 ) -> Result<Refreshed, StoreError> {
     let refused = Ok(Refreshed::Refused(OAuthError::InvalidRefreshToken));
     loop {
-        let Some(session) = store::find_session(conn, token.session_id)? else { return refused };
+        let Some(mut session) = store::find_session(conn, token.session_id)? else { return refused };
+        // A lifetime that was shortened since holds for the sessions that are there already.
+        session.refresh_ttl_seconds = session.refresh_ttl_seconds.min(rule.refresh_ttl_seconds);
         if session.client_id != client_id || !token.secret.matches(&session.secret_hash) {
             return refused;
         }
-        let verdict = judge(&session, token.generation, lifetimes, now);
+        let verdict = judge(&session, token.generation, rule.grace_seconds, now);
         if matches!(verdict, Verdict::Ended | Verdict::Theft) {
             return if verdict == Verdict::Theft { Ok(Refreshed::Stolen) } else { refused };
         }
@@ -307,7 +315,7 @@ fn refresh_in(
             return Ok(Refreshed::Issued { user, granted, generation: live });
         }
         // Lost the race against another replica: look again what the token means now.
-        if store::update_generation(conn, session.id, live, now)? {
+        if store::update_generation(conn, session.id, live, rule.refresh_ttl_seconds, now)? {
             return Ok(Refreshed::Issued { user, granted, generation: live + 1 });
         }
     }

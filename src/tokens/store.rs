@@ -1,11 +1,16 @@
 //! Sessions, revocations, clients and keys in the database.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use crate::db::schema::{clients, revocations, server_secrets, sessions, signing_keys};
 use crate::db::{Conn, Id, StoreError, Timestamp};
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// When a session ends that is not refreshed, spelt as in its index.
+const IDLE_UNTIL: &str = "refreshed_at + refresh_ttl_seconds * 1000";
 
 /// A sign-in.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -19,6 +24,7 @@ pub(crate) struct SessionRow {
     pub generation: i64,
     pub proven_generation: i64,
     pub refreshed_at: Timestamp,
+    pub refresh_ttl_seconds: i64,
     pub created_at: Timestamp,
     pub last_used_at: Timestamp,
     pub expires_at: Timestamp,
@@ -38,6 +44,7 @@ pub(crate) struct NewSession {
     pub generation: i64,
     pub proven_generation: i64,
     pub refreshed_at: Timestamp,
+    pub refresh_ttl_seconds: i64,
     pub created_at: Timestamp,
     pub last_used_at: Timestamp,
     pub expires_at: Timestamp,
@@ -65,8 +72,17 @@ pub(crate) struct KeyRow {
     pub kid: String,
     pub algorithm: String,
     pub private_key: String,
+    pub configured_algorithm: String,
     pub created_at: Timestamp,
     pub signs_from: Timestamp,
+}
+
+impl SessionRow {
+    /// When it ends, unless it is refreshed before.
+    pub(crate) fn ends_at(&self) -> Timestamp {
+        let idle_until = self.refreshed_at.plus_seconds(u64::try_from(self.refresh_ttl_seconds).unwrap_or_default());
+        idle_until.min(self.expires_at)
+    }
 }
 
 pub(crate) fn insert_session(conn: &mut Conn, session: &NewSession) -> Result<Id> {
@@ -78,28 +94,30 @@ pub(crate) fn find_session(conn: &mut Conn, id: Id) -> Result<Option<SessionRow>
 }
 
 /// The sessions of a user that have not ended, newest first.
-pub(crate) fn list_sessions(
-    conn: &mut Conn,
-    user_id: Id,
-    now: Timestamp,
-    idle_since: Timestamp,
-) -> Result<Vec<SessionRow>> {
+pub(crate) fn list_sessions(conn: &mut Conn, user_id: Id, now: Timestamp) -> Result<Vec<SessionRow>> {
     Ok(sessions::table
         .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()))
-        .filter(sessions::expires_at.gt(now).and(sessions::refreshed_at.gt(idle_since)))
+        .filter(sessions::expires_at.gt(now).and(sql::<BigInt>(IDLE_UNTIL).gt(now)))
         .order(sessions::id.desc())
         .select(SessionRow::as_select())
         .load(conn)?)
 }
 
 /// Moves a session from that generation to the next: a compare-and-swap, so that of two at once only one succeeds.
-pub(crate) fn update_generation(conn: &mut Conn, id: Id, from: i64, now: Timestamp) -> Result<bool> {
+pub(crate) fn update_generation(
+    conn: &mut Conn,
+    id: Id,
+    from: i64,
+    refresh_ttl_seconds: i64,
+    now: Timestamp,
+) -> Result<bool> {
     let current = sessions::table.find(id).filter(sessions::generation.eq(from).and(sessions::revoked_at.is_null()));
     let changed = diesel::update(current)
         .set((
             sessions::generation.eq(from + 1),
             sessions::proven_generation.eq(from),
             sessions::refreshed_at.eq(now),
+            sessions::refresh_ttl_seconds.eq(refresh_ttl_seconds),
             sessions::last_used_at.eq(now),
         ))
         .execute(conn)?;
@@ -148,11 +166,13 @@ pub(crate) fn list_revocations(conn: &mut Conn, since: Timestamp, now: Timestamp
 /// Deletes some of what nobody can need any more; whether there may be more.
 pub(crate) fn delete_expired(conn: &mut Conn, now: Timestamp, sessions_before: Timestamp) -> Result<bool> {
     const BATCH: i64 = 500;
-    let old: Vec<Id> = sessions::table
-        .filter(sessions::expires_at.lt(sessions_before))
-        .select(sessions::id)
-        .limit(BATCH)
-        .load(conn)?;
+    // Two statements, so that each can use its index.
+    let sessions = || sessions::table.select(sessions::id).limit(BATCH);
+    let mut old: Vec<Id> = sessions().filter(sessions::expires_at.lt(sessions_before)).load(conn)?;
+    let idle: Vec<Id> = sessions().filter(sql::<BigInt>(IDLE_UNTIL).lt(sessions_before)).load(conn)?;
+    let is_full = |found: usize| i64::try_from(found).is_ok_and(|found| found >= BATCH);
+    let may_be_more = is_full(old.len()) || is_full(idle.len());
+    old.extend(idle);
     diesel::delete(sessions::table.filter(sessions::id.eq_any(&old))).execute(conn)?;
     let done: Vec<Id> = revocations::table
         .filter(revocations::expires_at.lt(now))
@@ -160,8 +180,7 @@ pub(crate) fn delete_expired(conn: &mut Conn, now: Timestamp, sessions_before: T
         .limit(BATCH)
         .load(conn)?;
     diesel::delete(revocations::table.filter(revocations::session_id.eq_any(&done))).execute(conn)?;
-    let full = usize::try_from(BATCH).unwrap_or(usize::MAX);
-    Ok(old.len() == full || done.len() == full)
+    Ok(may_be_more || is_full(done.len()))
 }
 
 pub(crate) fn find_client(conn: &mut Conn, id: &str) -> Result<Option<ClientRow>> {

@@ -1,13 +1,11 @@
 //! What sessions need done now and then: news read, uses written, leftovers deleted.
 
-use std::sync::atomic::Ordering;
-
 use super::sessions::Sessions;
 use super::store;
 use super::uses::Noted;
 use crate::db::{StoreError, Timestamp};
 
-/// How long ended sessions are kept, in seconds: their revocation must outlive their access tokens.
+/// How long ended sessions are kept, in seconds: somebody may ask what became of one.
 const KEEP_ENDED_SECONDS: u64 = 7 * 86400;
 
 impl Sessions {
@@ -43,15 +41,18 @@ impl Sessions {
         !self.revocations.is_broken(now)
     }
 
-    /// Looks for keys that this replica does not know, at most once a second; whether it did.
-    pub(crate) async fn look_for_new_keys(&self, now: Timestamp) -> bool {
-        let last = self.looked_for_keys_at_millis.load(Ordering::Relaxed);
-        let is_due = last <= now.minus_seconds(1).millis();
-        let order = Ordering::Relaxed;
-        if !is_due || self.looked_for_keys_at_millis.compare_exchange(last, now.millis(), order, order).is_err() {
+    /// Looks for keys that this replica does not know, at most once a second; whether one should be asked for again.
+    /// Requests that come meanwhile wait for that look instead of being refused.
+    pub(crate) async fn look_for_new_keys(&self, asked_at: Timestamp) -> bool {
+        let mut looked_at = self.looked_for_keys_at.lock().await;
+        if looked_at.is_some_and(|at| at >= asked_at) {
+            return true;
+        }
+        if looked_at.is_some_and(|at| at.plus_seconds(1) > asked_at) {
             return false;
         }
-        let reloaded = self.keyring.reload(&self.db, now).await;
+        let reloaded = self.keyring.reload(&self.db, asked_at).await;
+        *looked_at = Some(Timestamp::now());
         reloaded.inspect_err(|error| tracing::warn!(cause = %error, "keys could not be reloaded")).is_ok()
     }
 }

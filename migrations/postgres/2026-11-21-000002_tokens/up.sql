@@ -8,6 +8,7 @@ CREATE TABLE sessions (
     generation BIGINT NOT NULL,         -- of the live refresh token
     proven_generation BIGINT NOT NULL,  -- the newest one that somebody is known to have received
     refreshed_at BIGINT NOT NULL,       -- when the live refresh token was issued
+    refresh_ttl_seconds BIGINT NOT NULL, -- how long it lives if it is not used
     created_at BIGINT NOT NULL,
     last_used_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,         -- the session's end, however often it is refreshed
@@ -17,6 +18,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_user_id ON sessions (user_id);
 CREATE INDEX sessions_expires_at ON sessions (expires_at);
+CREATE INDEX sessions_idle_until ON sessions ((refreshed_at + refresh_ttl_seconds * 1000));
 
 -- The feed from which every replica learns which sessions have ended while access tokens of theirs live.
 CREATE TABLE revocations (
@@ -41,6 +43,7 @@ CREATE TABLE signing_keys (
     kid TEXT PRIMARY KEY NOT NULL,
     algorithm TEXT NOT NULL,
     private_key TEXT NOT NULL,
+    configured_algorithm TEXT NOT NULL, -- what token.algorithm said when it was made
     created_at BIGINT NOT NULL,
     signs_from BIGINT NOT NULL
 );
