@@ -1,6 +1,8 @@
 //! Who exists: accounts, their passwords, and what their owners can do with them.
 
 pub(crate) mod attempts;
+mod hashes;
+pub(crate) mod import;
 mod model;
 pub(crate) mod password;
 pub(crate) mod routes;

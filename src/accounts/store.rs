@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::model::User;
 use crate::db::schema::users;
-use crate::db::{Conn, Id, StoreError, Timestamp};
+use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -27,6 +27,22 @@ pub(crate) struct UserRow {
 #[derive(Clone, Insertable)]
 #[diesel(table_name = users)]
 pub(crate) struct NewUser {
+    pub email: String,
+    pub email_key: String,
+    pub password_hash: String,
+    pub full_name: Option<String>,
+    pub is_active: bool,
+    pub is_admin: bool,
+    pub email_verified: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// An account that another program has made, to be kept; it may bring its id.
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+pub(crate) struct ImportedUser {
+    pub id: Option<Id>,
     pub email: String,
     pub email_key: String,
     pub password_hash: String,
@@ -85,6 +101,30 @@ pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
         users::updated_at,
     );
     Ok(diesel::insert_into(users::table).values(user).returning(columns).get_result(conn)?)
+}
+
+/// Keeps accounts that another program has made.
+///
+/// # Errors
+/// [`StoreError::Taken`] when an address or an id of them is there already.
+pub(crate) fn insert_imported(conn: &mut Conn, users: Vec<&ImportedUser>) -> Result<()> {
+    execute_on_either(conn, diesel::insert_into(users::table).values(users))?;
+    Ok(())
+}
+
+/// Those of the addresses (as they are looked up) that have an account.
+pub(crate) fn list_taken_email_keys(conn: &mut Conn, keys: &[&str]) -> Result<Vec<String>> {
+    Ok(users::table.filter(users::email_key.eq_any(keys)).select(users::email_key).load(conn)?)
+}
+
+/// Those of the ids that have an account.
+pub(crate) fn list_taken_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
+    Ok(users::table.filter(users::id.eq_any(ids)).select(users::id).load(conn)?)
+}
+
+/// Has the next account get an id beyond this one.
+pub(crate) fn update_next_id(conn: &mut Conn, last: Id) -> Result<()> {
+    advance_sequence(conn, "users", "id", last.get())
 }
 
 pub(crate) fn update_full_name(

@@ -1,18 +1,22 @@
 //! The command line: one file a command. Exit status 0, or 1 with one line on standard error.
 
 mod client;
+mod copy;
+mod import;
 mod key;
 mod serve;
 mod user;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::{Keyfob, StartError, openapi_document};
 use crate::config::{ConfigError, Settings};
-use crate::db::{Db, OpenError, StoreError};
+use crate::db::{CopyError, Db, OpenError, StoreError};
 use crate::tokens::KeyError;
 use crate::tokens::keyring::KeyringError;
 
@@ -42,6 +46,8 @@ enum Command {
     /// OAuth2 clients
     #[command(subcommand)]
     Client(client::Command),
+    /// Copy all data to another database, SQLite or PostgreSQL
+    Copy(copy::Copy),
     /// Print the OpenAPI document
     Openapi,
     /// Print the effective settings, secrets masked
@@ -59,6 +65,8 @@ enum CommandError {
     Database(#[from] OpenError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     #[error("keys: {0}")]
     Keyring(#[from] KeyringError),
     #[error("keys: {0}")]
@@ -67,6 +75,9 @@ enum CommandError {
     Io(#[from] std::io::Error),
     #[error("{0}")]
     Refused(String),
+    /// It has been said already, line by line.
+    #[error("reported")]
+    Reported,
 }
 
 /// Runs the command that the arguments name.
@@ -86,8 +97,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match execute(arguments.command.unwrap_or(Command::Serve)).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CommandError::Reported) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("keyfob: {error}");
+            note(&format!("keyfob: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -108,6 +120,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::User(command) => user::run(command, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
         Command::Client(command) => client::run(command, &settings).await,
+        Command::Copy(command) => copy::copy(&command, &settings),
         Command::Openapi => Ok(()),
     }
 }
@@ -117,6 +130,22 @@ fn print(text: &str) -> Result<(), CommandError> {
     use std::io::Write;
     writeln!(std::io::stdout(), "{text}")?;
     Ok(())
+}
+
+/// Writes a line to standard error.
+fn note(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A bar for work of so many steps, on standard error; nothing where that is not a terminal.
+fn progress(steps: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len}, {eta} left {msg}");
+    let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Opens the service without serving it.

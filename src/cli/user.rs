@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, stdin};
 
+use super::import::{Import, import};
 use super::{CommandError, print};
 use crate::accounts::password::Passwords;
 use crate::accounts::store::{NewUser, insert_user};
@@ -20,11 +21,14 @@ pub(super) enum Command {
         #[arg(long)]
         admin: bool,
     },
+    /// Take over accounts with their password hashes from another program's file
+    Import(Import),
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
     match command {
         Command::Create { email, admin } => create(settings, email, admin).await,
+        Command::Import(arguments) => import(arguments, settings).await,
     }
 }
 

@@ -3,11 +3,16 @@
 //! [`Db::read`] and [`Db::write`] are the only hops from async code to blocking code. Features give them a closure
 //! over a [`Conn`]; a closure may run again after a serialization failure, so it is an `Fn` and has no other effect.
 
+mod batch;
+mod catalog;
 mod connection;
+mod copy;
 mod error;
 mod id;
 mod migrate;
+mod rows;
 pub(crate) mod schema;
+mod sequence;
 mod time;
 mod writer;
 
@@ -19,10 +24,13 @@ use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
 
+pub(crate) use batch::execute_on_either;
 pub(crate) use connection::Conn;
 use connection::Manager;
+pub(crate) use copy::{CopyError, Progress, copy};
 pub use error::{OpenError, StoreError};
 pub use id::Id;
+pub(crate) use sequence::advance_sequence;
 pub use time::Timestamp;
 use writer::Writer;
 

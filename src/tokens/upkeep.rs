@@ -8,6 +8,9 @@ use crate::db::{StoreError, Timestamp};
 /// How long ended sessions are kept, in seconds: somebody may ask what became of one.
 const KEEP_ENDED_SECONDS: u64 = 7 * 86400;
 
+/// How often an unknown key may send a replica to the database, in milliseconds.
+const LOOK_EVERY_MILLIS: i64 = 200;
+
 impl Sessions {
     /// Reads the feed of revocations.
     pub(crate) async fn poll_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
@@ -41,14 +44,14 @@ impl Sessions {
         !self.revocations.is_broken(now)
     }
 
-    /// Looks for keys that this replica does not know, at most once a second; whether one should be asked for again.
+    /// Looks for keys that this replica does not know, five times a second at the most; whether one should be asked for again.
     /// Requests that come meanwhile wait for that look instead of being refused.
     pub(crate) async fn look_for_new_keys(&self, asked_at: Timestamp) -> bool {
         let mut looked_at = self.looked_for_keys_at.lock().await;
         if looked_at.is_some_and(|at| at >= asked_at) {
             return true;
         }
-        if looked_at.is_some_and(|at| at.plus_seconds(1) > asked_at) {
+        if looked_at.is_some_and(|at| asked_at.millis() - at.millis() < LOOK_EVERY_MILLIS) {
             return false;
         }
         let reloaded = self.keyring.reload(&self.db, asked_at).await;

@@ -19,6 +19,7 @@ mod commands;
 mod conventions;
 mod docs;
 mod house;
+mod left_out;
 mod load;
 mod login;
 mod login_clients;

@@ -13,7 +13,7 @@ use crate::steps::{
     PATIENCE, access_token, kid, let_pass, published_keys, published_kids, refresh_token, renew, restart_with,
     second_with, stop,
 };
-use crate::support::{Actor, Home, Server, decode, until};
+use crate::support::{Actor, Forge, Home, Server, decode, until};
 
 /// Within which a running server takes a new key up (contract, "Other OAuth endpoints").
 const TAKE_UP_BOUND: Duration = Duration::from_secs(10);
@@ -312,17 +312,40 @@ fn a_start_with_the_same_algorithm_makes_no_key() {
 fn a_process_that_starts_with_another_algorithm_signs_nothing_that_a_running_one_refuses() {
     let first = Server::start();
     let bob = first.sign_up("bob@example.com");
-    for algorithm in ["ES256", "RS256", "ES256", "EdDSA"] {
-        let second = second_with(&first, &[("token.algorithm", algorithm)]);
-        let there = second.log_in("bob@example.com");
-        let answers: Vec<u16> = thread::scope(|scope| {
-            let ask = || first.with_token(&there.token).get("/me").status;
-            let asked: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
-            asked.into_iter().map(|answer| answer.join().unwrap()).collect()
+    let second = second_with(&first, &[("token.algorithm", "ES256")]);
+    let there = second.log_in("bob@example.com");
+    let answers: Vec<u16> = thread::scope(|scope| {
+        let ask = || first.with_token(&there.token).get("/me").status;
+        let asked: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|answer| answer.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
+    second.with_token(&bob.token).get("/me").expect_json(200);
+}
+
+#[test]
+fn tokens_of_keys_that_nobody_has_do_not_keep_a_process_from_learning_of_a_new_key() {
+    let first = Server::start();
+    let bob = first.sign_up("bob@example.com");
+    let unknown = Forge::of(&bob.token).header("kid", "unknown").unsigned("AAAA");
+    let is_over = AtomicBool::new(false);
+    let statuses = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                first.with_token(&unknown).get("/me").expect_invalid_token();
+            }
         });
-        assert!(answers.iter().all(|status| *status == 200), "{algorithm}: {answers:?}");
-        second.with_token(&bob.token).get("/me").expect_json(200);
-    }
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            ["ES256", "RS256", "ES256", "EdDSA"].map(|algorithm| {
+                let second = second_with(&first, &[("token.algorithm", algorithm)]);
+                let there = second.log_in("bob@example.com");
+                first.with_token(&there.token).get("/me").status
+            })
+        }));
+        is_over.store(true, Ordering::Relaxed);
+        asked.unwrap_or_else(|fault| std::panic::resume_unwind(fault))
+    });
+    assert_eq!(statuses, [200; 4]);
 }
 
 #[test]

@@ -1,0 +1,184 @@
+//! An account as a file from another program describes it.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::hashes::KeptHash;
+use super::model::{Email, FullName};
+use super::store::{self, ImportedUser};
+use crate::db::{Conn, Id, StoreError, Timestamp};
+use crate::input::{Field, Fields, FromFields, Rejection, text};
+
+/// What a file may say of an account; the first two must be there.
+pub(crate) const COLUMNS: [&str; 7] =
+    ["email", "password_hash", "full_name", "is_active", "is_admin", "email_verified", "id"];
+/// How many of the columns are required.
+pub(crate) const REQUIRED_COLUMNS: usize = 2;
+
+/// The largest id that is taken over: as many are left for the accounts to come.
+const MAX_ID: i64 = 1 << 52;
+
+/// An account out of a file, valid.
+pub(crate) struct ForeignUser {
+    pub id: Option<Id>,
+    pub email: Email,
+    password_hash: String,
+    full_name: Option<String>,
+    is_active: bool,
+    is_admin: bool,
+    email_verified: bool,
+}
+
+impl ForeignUser {
+    /// The account as it is kept.
+    pub(crate) fn into_row(self, now: Timestamp) -> ImportedUser {
+        ImportedUser {
+            id: self.id,
+            email_key: self.email.key(),
+            email: self.email.as_str().to_owned(),
+            password_hash: self.password_hash,
+            full_name: self.full_name,
+            is_active: self.is_active,
+            is_admin: self.is_admin,
+            email_verified: self.email_verified,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+/// Keeps those accounts whose address and id nobody has; in a dry run only looks. For each account the column that is
+/// taken, if one is.
+///
+/// # Errors
+/// [`StoreError::Taken`] when somebody has just signed up with one of the addresses: try again.
+pub(crate) fn import_users(
+    conn: &mut Conn,
+    users: &[ImportedUser],
+    is_dry_run: bool,
+) -> Result<Vec<Option<&'static str>>, StoreError> {
+    let keys: Vec<&str> = users.iter().map(|user| user.email_key.as_str()).collect();
+    let ids: Vec<Id> = users.iter().filter_map(|user| user.id).collect();
+    let taken_keys: HashSet<String> = store::list_taken_email_keys(conn, &keys)?.into_iter().collect();
+    let taken_ids: HashSet<Id> = store::list_taken_ids(conn, &ids)?.into_iter().collect();
+    let taken_column = |user: &ImportedUser| match user.id {
+        _ if taken_keys.contains(&user.email_key) => Some("email"),
+        Some(id) if taken_ids.contains(&id) => Some("id"),
+        _ => None,
+    };
+    let outcomes: Vec<Option<&'static str>> = users.iter().map(taken_column).collect();
+    if !is_dry_run {
+        let free = users.iter().zip(&outcomes).filter(|(_, taken)| taken.is_none());
+        store::insert_imported(conn, free.map(|(user, _)| user).collect())?;
+    }
+    Ok(outcomes)
+}
+
+impl FromFields for ForeignUser {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let (email, password_hash) = (fields.required("email"), fields.required::<PasswordHash>("password_hash"));
+        let (full_name, id) = (fields.optional::<FullName>("full_name"), fields.optional::<ForeignId>("id"));
+        let mut flag = |name, default| fields.optional::<Flag>(name).map(|flag| flag.map_or(default, |flag| flag.0));
+        let flags = (flag("is_active", true), flag("is_admin", false), flag("email_verified", false));
+        Some(Self {
+            id: id?.map(|id| id.0),
+            email: email?,
+            password_hash: password_hash?.0,
+            full_name: full_name?.map(FullName::into_string),
+            is_active: flags.0?,
+            is_admin: flags.1?,
+            email_verified: flags.2?,
+        })
+    }
+}
+
+/// A hash that a log-in will understand.
+struct PasswordHash(String);
+
+impl Field for PasswordHash {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        // Databases with columns of a fixed length fill them up with blanks.
+        let text = text(value)?.trim();
+        match KeptHash::parse(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(fault) => Err(Rejection::new("value_error", fault.to_string())),
+        }
+    }
+}
+
+/// True or false in the spellings of JSON, Python and the exports of databases.
+struct Flag(bool);
+
+impl Field for Flag {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        let word = match value {
+            Value::Bool(flag) => return Ok(Self(*flag)),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text.trim().to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        match word.as_str() {
+            "true" | "t" | "1" => Ok(Self(true)),
+            "false" | "f" | "0" => Ok(Self(false)),
+            _ => Err(Rejection::new("bool_parsing", "Input should be true or false")),
+        }
+    }
+}
+
+/// The id that an account had, and keeps.
+pub(crate) struct ForeignId(pub Id);
+
+impl Field for ForeignId {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        let digits = match value {
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text.trim().to_owned(),
+            _ => String::new(),
+        };
+        let id = Id::parse(&digits).filter(|id| id.get() <= MAX_ID);
+        let refused = || Rejection::new("int_parsing", "Input should be a positive integer, at most 4503599627370496");
+        id.map(Self).ok_or_else(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const HASH: &str = "$2b$04$Fz3WHKg9WUUKG7dwkyNCk.6AuQU3J9R73xG7urDmAi/tXHVwWl0em";
+
+    fn read(value: &Value) -> Result<ForeignUser, Vec<String>> {
+        let fields = Fields::new("row", value.as_object().cloned().unwrap_or_default());
+        fields.read().map_err(|faults| faults.into_iter().filter_map(|fault| fault.loc.last().cloned()).collect())
+    }
+
+    #[test]
+    fn what_is_not_said_has_the_defaults_of_a_sign_up() {
+        let user = read(&json!({"email": "a@example.com", "password_hash": HASH})).expect("valid");
+        assert!(user.is_active && !user.is_admin && !user.email_verified);
+        assert!(user.id.is_none() && user.full_name.is_none());
+    }
+
+    #[test]
+    fn flags_and_ids_may_be_text_or_json() {
+        for (yes, no, id) in [(json!(true), json!(false), json!(7)), (json!("t"), json!("F"), json!("7"))] {
+            let user =
+                json!({"email": "a@example.com", "password_hash": HASH, "is_admin": yes, "is_active": no, "id": id});
+            let user = read(&user).expect("valid");
+            assert!(user.is_admin && !user.is_active);
+            assert_eq!(user.id.map(Id::get), Some(7));
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        let long = "x".repeat(201);
+        let user = json!({"email": "a", "password_hash": "x", "full_name": long, "is_admin": "maybe", "id": -1});
+        assert_eq!(
+            read(&user).map(drop).expect_err("faults"),
+            ["email", "password_hash", "full_name", "id", "is_admin"]
+        );
+    }
+}

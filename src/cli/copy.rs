@@ -1,0 +1,34 @@
+//! `keyfob copy`
+
+use super::{CommandError, print, progress};
+use crate::config::{DatabaseUrl, Settings};
+use crate::db::{self, Progress};
+
+#[derive(clap::Args)]
+pub(super) struct Copy {
+    /// The other database, empty: sqlite://FILE or postgres://USER@HOST:PORT/NAME. Whoever lists the processes sees it:
+    /// better put a password in PGPASSWORD or ~/.pgpass
+    // Read later, since clap would repeat a password in its message.
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// Go on with a copy that was interrupted
+    #[arg(long)]
+    resume: bool,
+}
+
+pub(super) fn copy(copy: &Copy, settings: &Settings) -> Result<(), CommandError> {
+    let target: DatabaseUrl = copy.to.parse()?;
+    let bar = progress(0);
+    let mut observe = |progress: &Progress<'_>| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+        bar.set_message(progress.table.to_owned());
+    };
+    let copied = db::copy(&settings.database, &target, copy.resume, &mut observe)?;
+    bar.finish_and_clear();
+    for table in &copied {
+        print(&format!("{}\t{}\tsha256:{}", table.table, table.rows, table.checksum))?;
+    }
+    let rows: u64 = copied.iter().map(|table| table.rows).sum();
+    print(&format!("copied {rows} rows of {} tables to {target}; counts and checksums are equal", copied.len()))
+}

@@ -1,0 +1,160 @@
+//! The rows of a CSV or JSONL file. The only file that knows `csv`.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use serde_json::{Map, Value};
+
+use crate::accounts::import::{COLUMNS, REQUIRED_COLUMNS};
+
+/// What programs on Windows put in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// A row of the file.
+pub(super) struct Record {
+    /// Where it begins, counted from 1.
+    pub line: u64,
+    /// Its known columns, or why it cannot be read.
+    pub values: Result<Map<String, Value>, String>,
+}
+
+/// The file that is read.
+pub(super) enum Source {
+    Csv(Box<CsvSource>),
+    Jsonl(JsonlSource),
+}
+
+pub(super) struct CsvSource {
+    reader: Reader<File>,
+    /// The known column in each place; `None`: it is passed over.
+    columns: Vec<Option<&'static str>>,
+    ignored: BTreeSet<String>,
+    record: ByteRecord,
+}
+
+pub(super) struct JsonlSource {
+    reader: BufReader<File>,
+    line: u64,
+    ignored: BTreeSet<String>,
+}
+
+impl Source {
+    /// Opens a file; its name says in which format it is.
+    ///
+    /// # Errors
+    /// One line: the file cannot be read, has neither format, or lacks a column.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let fault = |fault: String| format!("{}: {fault}", path.display());
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        let file = || File::open(path).map_err(|error| fault(error.to_string()));
+        match extension.as_deref() {
+            Some("csv") => Ok(Self::Csv(Box::new(CsvSource::new(file()?).map_err(fault)?))),
+            Some("jsonl") => {
+                Ok(Self::Jsonl(JsonlSource { reader: BufReader::new(file()?), line: 0, ignored: BTreeSet::new() }))
+            }
+            _ => Err(fault("the name should end in .csv or .jsonl".into())),
+        }
+    }
+
+    /// The next row.
+    ///
+    /// # Errors
+    /// When the file cannot be read on.
+    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+        match self {
+            Self::Csv(source) => source.next(),
+            Self::Jsonl(source) => source.next(),
+        }
+    }
+
+    /// The columns that were passed over so far.
+    pub(super) fn ignored(&self) -> &BTreeSet<String> {
+        match self {
+            Self::Csv(source) => &source.ignored,
+            Self::Jsonl(source) => &source.ignored,
+        }
+    }
+}
+
+impl CsvSource {
+    fn new(file: File) -> Result<Self, String> {
+        let mut reader = ReaderBuilder::new().flexible(true).from_reader(file);
+        let header = reader.byte_headers().map_err(|error| error.to_string())?;
+        let mut columns = Vec::new();
+        let mut ignored = BTreeSet::new();
+        for name in header {
+            let name = String::from_utf8_lossy(name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name));
+            let known = known_column(name.trim());
+            if known.is_none() {
+                ignored.insert(name.trim().to_owned());
+            } else if columns.contains(&known) {
+                return Err(format!("the column {} is there twice", name.trim()));
+            }
+            columns.push(known);
+        }
+        // Not a word of what is there instead: without a header that would be an account's hash.
+        let missing = COLUMNS.iter().take(REQUIRED_COLUMNS).find(|required| !columns.contains(&Some(**required)));
+        match missing {
+            Some(missing) => Err(format!("the header (the first line, comma-separated) lacks the column {missing}")),
+            None => Ok(Self { reader, columns, ignored, record: ByteRecord::new() }),
+        }
+    }
+
+    fn next(&mut self) -> io::Result<Option<Record>> {
+        if !self.reader.read_byte_record(&mut self.record)? {
+            return Ok(None);
+        }
+        let line = self.record.position().map_or(0, csv::Position::line);
+        Ok(Some(Record { line, values: self.values() }))
+    }
+
+    fn values(&self) -> Result<Map<String, Value>, String> {
+        let (found, expected) = (self.record.len(), self.columns.len());
+        if found != expected {
+            return Err(format!("the row has {found} values, the header {expected}"));
+        }
+        let mut values = Map::new();
+        for (value, column) in self.record.iter().zip(&self.columns) {
+            let Some(column) = column else { continue };
+            let text = std::str::from_utf8(value).map_err(|_| format!("{column}: is not in UTF-8"))?;
+            // CSV cannot tell nothing from an empty text.
+            if !text.is_empty() {
+                values.insert((*column).to_owned(), text.into());
+            }
+        }
+        Ok(values)
+    }
+}
+
+impl JsonlSource {
+    fn next(&mut self) -> io::Result<Option<Record>> {
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            if self.reader.read_until(b'\n', &mut bytes)? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            let text = bytes.strip_prefix(BYTE_ORDER_MARK).filter(|_| self.line == 1).unwrap_or(&bytes).trim_ascii();
+            if !text.is_empty() {
+                return Ok(Some(Record { line: self.line, values: self.values(text) }));
+            }
+        }
+    }
+
+    fn values(&mut self, text: &[u8]) -> Result<Map<String, Value>, String> {
+        // serde's own words would repeat what stands there.
+        let object: Map<String, Value> = serde_json::from_slice(text).map_err(|_| "is no JSON object".to_owned())?;
+        let (known, unknown): (Map<_, _>, Map<_, _>) =
+            object.into_iter().partition(|(name, _)| known_column(name).is_some());
+        self.ignored.extend(unknown.into_iter().map(|(name, _)| name));
+        Ok(known)
+    }
+}
+
+fn known_column(name: &str) -> Option<&'static str> {
+    COLUMNS.into_iter().find(|column| *column == name)
+}
