@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::r2d2::{Error as PoolError, ManageConnection};
-use diesel::{Connection, ConnectionError, PgConnection, SqliteConnection};
+use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConnection};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::StoreError;
+use super::id::Id;
 use crate::config::{DatabaseSettings, DatabaseUrl};
 
 /// A connection to either back end.
@@ -20,6 +21,16 @@ pub(crate) enum Conn {
 }
 
 impl Conn {
+    /// Inside a write: keeps a user's row as it is until the write is done. On SQLite a write has the whole database to
+    /// itself anyway. (diesel 2.3: `for_update` does not compile for two back ends.)
+    pub(crate) fn lock_user(&mut self, id: Id) -> Result<(), StoreError> {
+        if let Self::Postgres(conn) = self {
+            let statement = diesel::sql_query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE");
+            statement.bind::<diesel::sql_types::BigInt, _>(id).execute(conn)?;
+        }
+        Ok(())
+    }
+
     /// Inside a write: waits until no other process is at this point, for what must be done by one alone. On SQLite a
     /// write has the whole database to itself anyway.
     pub(crate) fn wait_for_turn(&mut self) -> Result<(), StoreError> {

@@ -33,6 +33,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// The time of so many milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn millis(self) -> i64 {

@@ -34,7 +34,8 @@ impl Revocations {
 
     /// Learns what is new and forgets what has expired.
     pub(crate) async fn poll(&self, db: &Db, now: Timestamp) -> Result<(), StoreError> {
-        let since = now.minus_seconds(LOOK_BACK_SECONDS);
+        // From the last news on: a replica that was cut off for long must miss nothing of that time.
+        let since = self.heard_at().min(now).minus_seconds(LOOK_BACK_SECONDS);
         let rows = db.read(move |conn| store::list_revocations(conn, since, now)).await?;
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         ended.extend(rows);
@@ -54,7 +55,10 @@ impl Revocations {
 
     /// Whether there has been no news for too long.
     pub(crate) fn is_broken(&self, now: Timestamp) -> bool {
-        let heard_at = self.heard_at_millis.load(Ordering::Relaxed);
-        heard_at < now.minus_seconds(BROKEN_AFTER_SECONDS).millis()
+        self.heard_at() < now.minus_seconds(BROKEN_AFTER_SECONDS)
+    }
+
+    fn heard_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.heard_at_millis.load(Ordering::Relaxed))
     }
 }

@@ -90,6 +90,7 @@ impl Sessions {
             .db
             .write(move |conn| {
                 // The gate again, now that no one can change the account at the same time.
+                conn.lock_user(user_id)?;
                 match accounts::find_user(conn, user_id)? {
                     Some(current) if current.is_active && current.password_hash == user.password_hash => {}
                     _ => return Ok(None),
@@ -229,6 +230,8 @@ impl Sessions {
         let (result, ended) = self
             .db
             .write(move |conn| {
+                // No log-in that knows the old state may begin a session after these are listed.
+                conn.lock_user(user_id)?;
                 let ended = store::list_live_session_ids(conn, user_id, except)?;
                 for id in &ended {
                     store::update_revoked(conn, *id, now, tokens_expire_at)?;
