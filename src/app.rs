@@ -91,6 +91,12 @@ impl std::fmt::Debug for Keyfob {
     }
 }
 
+/// A server that has its addresses, and runs once it is polled.
+struct Listening {
+    addresses: Vec<std::net::SocketAddr>,
+    running: Server,
+}
+
 /// Every feature of the service. A new one is added here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(accounts::routes::configure)
@@ -167,10 +173,16 @@ impl Keyfob {
     /// # Errors
     /// [`StartError`] when the address cannot be listened on or the certificate cannot be used.
     pub async fn serve(self) -> Result<(), StartError> {
-        Ok(self.listen()?.await?)
+        let server = self.listen()?;
+        let addresses = server.addresses;
+        // What is announced can be stopped: the signals are listened for once the server has begun to run.
+        let running = actix_web::rt::spawn(server.running);
+        tokio::task::yield_now().await;
+        self.announce(&addresses);
+        running.await.map_err(std::io::Error::other)?.map_err(StartError::System)
     }
 
-    fn listen(&self) -> Result<Server, StartError> {
+    fn listen(&self) -> Result<Listening, StartError> {
         let settings = &self.0.settings.server;
         let keyfob = self.clone();
         let origins = AllowedOrigins(settings.cors_origins.clone());
@@ -195,8 +207,8 @@ impl Keyfob {
             }
             _ => server.bind(settings.bind).map_err(bind_error)?,
         };
-        self.announce(&server.addrs());
-        Ok(server.run())
+        let addresses = server.addrs();
+        Ok(Listening { addresses, running: server.run() })
     }
 
     fn announce(&self, addresses: &[std::net::SocketAddr]) {

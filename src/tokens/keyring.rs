@@ -193,11 +193,14 @@ fn configured(settings: &TokenSettings) -> Result<Option<KeyMaterial>, KeyringEr
     KeyMaterial::from_pem(settings.algorithm, &text).map(Some).map_err(|error| named(&error))
 }
 
-/// Makes a key at the first start, and where `token.algorithm` is no longer what it was when the newest was made.
+/// Makes a key at the first start, and where `token.algorithm` is no longer what it was when the newest was made. The
+/// first signs at once; one that follows another waits until every replica knows it.
 async fn ensure_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<(), KeyringError> {
     let algorithm = settings.algorithm.as_str();
+    let is_first = db.read(store::list_keys).await?.is_empty();
+    let signs_from = if is_first { now } else { now.plus_seconds(ROTATION_DELAY_SECONDS) };
     let is_wanted = move |newest: Option<&KeyRow>| newest.is_none_or(|key| key.configured_algorithm != algorithm);
-    insert_if(db, is_wanted, || new_row(settings, settings.algorithm, now, now)).await
+    insert_if(db, is_wanted, || new_row(settings, settings.algorithm, now, signs_from)).await
 }
 
 /// Makes a key that signs shortly, unless another process has just done so.
