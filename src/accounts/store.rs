@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::model::User;
 use crate::db::schema::users;
-use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either};
+use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -76,11 +76,11 @@ impl From<UserRow> for User {
 }
 
 pub(crate) fn find_user(conn: &mut Conn, id: Id) -> Result<Option<UserRow>> {
-    Ok(users::table.find(id).select(UserRow::as_select()).first(conn).optional()?)
+    query::find(conn, users::table.find(id).select(query::columns_of::<UserRow>()))
 }
 
 pub(crate) fn find_user_by_email_key(conn: &mut Conn, key: &str) -> Result<Option<UserRow>> {
-    Ok(users::table.filter(users::email_key.eq(key)).select(UserRow::as_select()).first(conn).optional()?)
+    query::find(conn, users::table.filter(users::email_key.eq(key)).select(query::columns_of::<UserRow>()))
 }
 
 /// Keeps a new account.

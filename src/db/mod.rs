@@ -10,6 +10,7 @@ mod copy;
 mod error;
 mod id;
 mod migrate;
+pub(crate) mod query;
 mod rows;
 pub(crate) mod schema;
 mod sequence;

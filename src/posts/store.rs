@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::model::{NewPost, PageQuery, Post, PostChange};
 use crate::db::schema::posts;
-use crate::db::{Conn, Id, StoreError, Timestamp};
+use crate::db::{Conn, Id, StoreError, Timestamp, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -37,21 +37,21 @@ pub(crate) enum Changed {
 }
 
 pub(crate) fn find_post(conn: &mut Conn, id: Id) -> Result<Option<Post>> {
-    let row = posts::table.find(id).select(PostRow::as_select()).first(conn).optional()?;
+    let row: Option<PostRow> = query::find(conn, posts::table.find(id).select(query::columns_of::<PostRow>()))?;
     Ok(row.map(Post::from))
 }
 
 /// A page, newest first, and one post more where there is a next page.
 pub(crate) fn list_posts(conn: &mut Conn, page: PageQuery) -> Result<Vec<Post>> {
-    let mut query =
-        posts::table.select(PostRow::as_select()).order(posts::id.desc()).limit(page.limit + 1).into_boxed();
-    if let Some(after) = page.after {
-        query = query.filter(posts::id.lt(after));
-    }
-    if let Some(author_id) = page.author_id {
-        query = query.filter(posts::author_id.eq(author_id));
-    }
-    let rows: Vec<PostRow> = query.load(conn)?;
+    let posts = posts::table
+        .select(query::columns_of::<PostRow>())
+        .filter(posts::id.lt(page.after.map_or(Id::MAX.get() + 1, Id::get)))
+        .order(posts::id.desc())
+        .limit(page.limit + 1);
+    let rows: Vec<PostRow> = match page.author_id {
+        Some(author_id) => query::load(conn, posts.filter(posts::author_id.eq(author_id)))?,
+        None => query::load(conn, posts)?,
+    };
     Ok(rows.into_iter().map(Post::from).collect())
 }
 
@@ -64,12 +64,13 @@ pub(crate) fn insert_post(conn: &mut Conn, post: &NewPost, author_id: Id, now: T
         posts::title.eq(&post.title.0),
         posts::content.eq(&post.content.0),
         posts::author_id.eq(author_id),
-        posts::revision.eq(1),
+        posts::revision.eq(1_i64),
         posts::created_at.eq(now),
         posts::updated_at.eq(now),
     );
-    let id: Id = diesel::insert_into(posts::table).values(row).returning(posts::id).get_result(conn)?;
-    find_post(conn, id)?.ok_or_else(|| StoreError::Internal("a new post is gone".into()))
+    let id = diesel::insert_into(posts::table).values(row).returning(posts::id).get_result(conn)?;
+    let (title, content) = (post.title.0.clone(), post.content.0.clone());
+    Ok(Post { id, title, content, author_id, created_at: now, updated_at: now, revision: 1 })
 }
 
 /// Changes a post, where `check` allows it to be changed as it is now.

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::db::schema::{clients, revocations, server_secrets, sessions, signing_keys};
-use crate::db::{Conn, Id, StoreError, Timestamp};
+use crate::db::{Conn, Id, StoreError, Timestamp, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -90,7 +90,7 @@ pub(crate) fn insert_session(conn: &mut Conn, session: &NewSession) -> Result<Id
 }
 
 pub(crate) fn find_session(conn: &mut Conn, id: Id) -> Result<Option<SessionRow>> {
-    Ok(sessions::table.find(id).select(SessionRow::as_select()).first(conn).optional()?)
+    query::find(conn, sessions::table.find(id).select(query::columns_of::<SessionRow>()))
 }
 
 /// The sessions of a user that have not ended, newest first.
@@ -184,7 +184,7 @@ pub(crate) fn delete_expired(conn: &mut Conn, now: Timestamp, sessions_before: T
 }
 
 pub(crate) fn find_client(conn: &mut Conn, id: &str) -> Result<Option<ClientRow>> {
-    Ok(clients::table.find(id).select(ClientRow::as_select()).first(conn).optional()?)
+    query::find(conn, clients::table.find(id).select(query::columns_of::<ClientRow>()))
 }
 
 pub(crate) fn list_clients(conn: &mut Conn) -> Result<Vec<ClientRow>> {
@@ -230,7 +230,7 @@ pub(crate) fn delete_key(conn: &mut Conn, kid: &str) -> Result<()> {
 }
 
 pub(crate) fn find_secret(conn: &mut Conn, name: &str) -> Result<Option<String>> {
-    Ok(server_secrets::table.find(name).select(server_secrets::value).first(conn).optional()?)
+    query::find(conn, server_secrets::table.find(name).select(server_secrets::value))
 }
 
 pub(crate) fn insert_secret(conn: &mut Conn, name: &str, value: &str, now: Timestamp) -> Result<()> {
