@@ -98,8 +98,8 @@ pub(crate) async fn log_in(
 
 /// Log out
 ///
-/// Ends the session of a token (RFC 7009): its refresh token at once, its access tokens within a second. Also 200 for
-/// a token that is not known.
+/// Ends the session of a token (RFC 7009): its refresh token at once, its access tokens within a second (two on
+/// PostgreSQL). Also 200 for a token that is not known.
 #[utoipa::path(
     tag = "oauth",
     operation_id = "log_out",
