@@ -5,6 +5,8 @@
 //!
 //! The whole service in an application of your own is [`Keyfob::configure`]; a handler of your own is closed to
 //! everybody without a token by taking a [`CurrentUser`], or by the [`bearer`] middleware.
+//!
+//! The cargo feature `postgres-tls` brings TLS to PostgreSQL, and needs OpenSSL with its headers to be built.
 
 mod accounts;
 mod app;

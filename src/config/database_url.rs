@@ -1,9 +1,11 @@
 //! Which database: chosen by the scheme of a URL.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
@@ -98,7 +100,32 @@ fn check_postgres(rest: &str) -> Result<(), &'static str> {
     if !hosts.split(',').all(has_numeric_port) {
         return Err("has a port that is no number");
     }
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    if !cfg!(feature = "postgres-tls") && demands_tls(query) {
+        return Err("asks for TLS (sslmode), which is not built in; build with `--features postgres-tls`");
+    }
     Ok(())
+}
+
+/// Whether libpq would not connect without TLS. Names and values are percent-encoded, and of two the last one counts.
+fn demands_tls(query: &str) -> bool {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let [name, value] = [name, value].map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
+        match (name.as_str(), value.as_str()) {
+            // Other spellings that libpq takes: that of JDBC, and that of its own old releases.
+            ("ssl", "true") => parameters.insert("sslmode".to_owned(), "require".to_owned()),
+            ("requiressl", "1") => parameters.insert("sslmode".to_owned(), "require".to_owned()),
+            _ => parameters.insert(name, value),
+        };
+    }
+    parameters.iter().any(|(name, value)| match name.as_str() {
+        "sslmode" => matches!(value.as_str(), "require" | "verify-ca" | "verify-full"),
+        "sslnegotiation" => value == "direct",
+        "sslrootcert" => value == "system",
+        "sslcertmode" => value == "require",
+        _ => false,
+    })
 }
 
 /// Whether a host of a PostgreSQL URL has no port or a number: a password typed there is seen here.

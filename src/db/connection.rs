@@ -142,9 +142,21 @@ fn open_postgres(url: &SecretString) -> Result<Conn, ConnectionError> {
             url.push_str(&format!("{separator}{name}={value}"));
         }
     }
-    let mut conn = PgConnection::establish(&url)?;
+    let mut conn = PgConnection::establish(&url).map_err(with_remedy)?;
     conn.batch_execute(POSTGRES_SETTINGS).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(Conn::Postgres(conn))
+}
+
+/// Tells what to do where TLS is asked for and not built in. The settings refuse a URL that asks for it, so the wish came to
+/// libpq by another way.
+fn with_remedy(error: ConnectionError) -> ConnectionError {
+    match error {
+        ConnectionError::BadConnection(cause) if cause.contains("SSL support is not compiled in") => {
+            let remedy = "set by PGSSLMODE or a service file: change it there, or build with `--features postgres-tls`";
+            ConnectionError::BadConnection(format!("{}; {remedy}", cause.trim_end()))
+        }
+        error => error,
+    }
 }
 
 /// The file holds keys and hashes, so only its owner may read it (SQLite gives its side files the same mode).

@@ -66,6 +66,42 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_the_key() {
     }
 }
 
+/// Nobody listens at port 1, so a start that gets as far as to connect says that it was refused.
+const NO_SERVER: &str = "postgres://keyfob@127.0.0.1:1/keyfob";
+
+#[test]
+fn a_database_url_that_asks_for_tls_is_refused_by_a_build_without_it() {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let url = format!("{NO_SERVER}?sslmode={mode}");
+        let line = Home::with(&[("database.url", &url)]).run(&[], "").expect_failure();
+        if cfg!(feature = "postgres-tls") {
+            assert!(line.contains("Connection refused"), "{line}");
+        } else {
+            assert!(names(&line, "database.url") && line.contains("`--features postgres-tls`"), "{line}");
+        }
+    }
+    for mode in ["disable", "allow", "prefer"] {
+        let url = format!("{NO_SERVER}?sslmode={mode}");
+        let line = Home::with(&[("database.url", &url)]).run(&[], "").expect_failure();
+        assert!(line.contains("Connection refused"), "{line}");
+    }
+}
+
+#[test]
+fn pgsslmode_counts_where_the_url_does_not_say() {
+    let mut home = Home::with(&[("database.url", NO_SERVER)]);
+    home.set_variable("PGSSLMODE", "verify-full");
+    let line = home.run(&[], "").expect_failure();
+    if cfg!(feature = "postgres-tls") {
+        assert!(line.contains("Connection refused"), "{line}");
+    } else {
+        assert!(line.contains("PGSSLMODE") && line.contains("`--features postgres-tls`"), "{line}");
+    }
+    home.set("database.url", &format!("{NO_SERVER}?sslmode=disable"));
+    let line = home.run(&[], "").expect_failure();
+    assert!(line.contains("Connection refused"), "{line}");
+}
+
 #[test]
 fn a_wrong_value_in_a_file_stops_the_start_with_one_line_that_names_the_key() {
     let mut home = Home::new();

@@ -109,7 +109,7 @@ fn postgres_urls_show_no_password() {
         ("postgresql://:hunter2@db.test/k", "postgresql://:********@db.test/k"),
         ("postgres://ann:hun:ter2@db.test/k", "postgres://ann:********@db.test/k"),
         ("postgres://ann@db.test/k", "postgres://ann@db.test/k"),
-        ("postgres://db.test:5432/k?sslmode=require", "postgres://db.test:5432/k?sslmode=require"),
+        ("postgres://db.test:5432/k?sslmode=prefer", "postgres://db.test:5432/k?sslmode=prefer"),
         ("postgres:///k?host=/run&password=hunter2&user=ann", "postgres:///k?host=/run&password=********&user=ann"),
     ];
     for (typed, shown) in cases {
@@ -140,4 +140,47 @@ fn postgres_passwords_that_would_be_cut_elsewhere_are_refused() {
         assert!(text.parse::<DatabaseUrl>().is_err());
     }
     assert!("postgres://a:p%40ss@h/d".parse::<DatabaseUrl>().is_ok());
+}
+
+#[test]
+fn postgres_urls_that_ask_for_tls_need_a_build_that_has_it() {
+    for parameters in [
+        "sslmode=require",
+        "sslmode=verify-ca",
+        "connect_timeout=3&sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "sslmode=disable&sslmode=require",
+        "ssl%6Dode=r%65quire",
+        "ssl=true",
+        "requiressl=1",
+        "sslrootcert=system",
+        "sslmode=require&sslnegotiation=direct",
+        "sslcertmode=require",
+    ] {
+        let parsed = format!("postgres://ann:hunter2@db.test/k?{parameters}").parse::<DatabaseUrl>();
+        if cfg!(feature = "postgres-tls") {
+            assert!(parsed.is_ok(), "{parameters}");
+        } else {
+            let fault = parsed.unwrap_err().to_string();
+            assert!(fault.contains("sslmode") && fault.contains("`--features postgres-tls`"), "{fault}");
+            assert!(!fault.contains("hunter2"), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn postgres_urls_that_can_do_without_tls_are_taken_by_every_build() {
+    for parameters in [
+        "",
+        "?",
+        "?sslmode=disable",
+        "?sslmode=allow",
+        "?sslmode=prefer",
+        "?sslmode=require&sslmode=prefer",
+        "?ssl=true&sslmode=disable",
+        "?requiressl=0&sslrootcert=/etc/ca.pem&sslnegotiation=postgres&sslcertmode=allow",
+        "?application_name=sslmode",
+    ] {
+        let url = format!("postgres://ann@db.test/k{parameters}");
+        assert!(url.parse::<DatabaseUrl>().is_ok(), "{url}");
+    }
 }
