@@ -28,3 +28,4 @@ mod failover;
 mod first_start;
 mod killed;
 mod restart;
+mod tls;

@@ -135,6 +135,10 @@ impl Postgres {
         process.wait().expect("an end");
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -148,15 +152,23 @@ impl Postgres {
         format!("postgres://postgres:{DATABASE_PASSWORD}@{}/postgres", self.address())
     }
 
+    /// Puts a file into the data folder, readable by the server alone.
+    pub fn write_file(&self, name: &str, text: &str) {
+        let path = self.data.join(name);
+        fs::write(&path, text).expect("a file");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("its owner may");
+        chown(&path, Some(self.site.user_id), Some(self.site.group_id)).expect("root, or no other user");
+    }
+
     #[track_caller]
-    fn execute(&self, statement: &str) {
+    pub fn execute(&self, statement: &str) {
         let mut connection = PgConnection::establish(&self.admin_url()).expect("PostgreSQL answers");
         sql_query(statement).execute(&mut connection).expect("the statement");
     }
 
     /// The text in the column `value` of the only row.
     #[track_caller]
-    fn text(&self, query: &str) -> String {
+    pub fn text(&self, query: &str) -> String {
         text_at(&self.admin_url(), query)
     }
 }
