@@ -160,10 +160,17 @@ fn with_remedy(error: ConnectionError) -> ConnectionError {
 }
 
 /// The file holds keys and hashes, so only its owner may read it (SQLite gives its side files the same mode).
+///
+/// One that is there is not even opened: whoever closes a file loses all locks that its process has on it (POSIX), also those
+/// of SQLite. Without them another program that has read the database takes itself for the last, and deletes the journal
+/// (`-wal`) with all that is written in it from then on. (sqlite.org/howtocorrupt.html, §2.2)
 fn create_private_file(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        result => result.map(drop),
+    }
 }

@@ -219,6 +219,27 @@ fn the_sqlite_file_is_readable_by_its_owner_only() {
     assert!(path.exists());
 }
 
+/// Without it SQLite's older libraries, Debian's `sqlite3` among them, take themselves for the last that has the file open,
+/// and delete the journal with what was acknowledged.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_service_holds_its_lock_on_the_sqlite_file() {
+    use std::os::unix::fs::MetadataExt;
+
+    /// Where SQLite's shared lock is (sqlite.org/src/file/src/os.h, `SHARED_FIRST`).
+    const SHARED_LOCK: &str = "1073741826";
+    let server = Server::with(&[("database.url", "sqlite://locked.db")]);
+    server.sign_up("mia@example.com");
+    let inode = std::fs::metadata(server.home.folder().join("locked.db")).unwrap().ino();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let is_held = locks.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [.., process, file, start, _] = fields.as_slice() else { return false };
+        *process == server.id().to_string() && file.ends_with(&format!(":{inode}")) && *start == SHARED_LOCK
+    });
+    assert!(is_held, "{locks}");
+}
+
 #[test]
 fn a_relative_sqlite_url_is_seen_from_the_current_folder() {
     let mut home = Home::new();
