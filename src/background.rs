@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{Shared, join};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
@@ -43,15 +45,26 @@ impl Drop for Background {
     }
 }
 
-async fn run(db: Db, sessions: &Sessions, mut stopped: Receiver<()>) {
+async fn run(db: Db, sessions: &Sessions, stopped: Receiver<()>) {
+    let stopped = stopped.shared();
+    // Side by side: writes that must wait for the database do not keep news away.
+    join(listen(sessions, stopped.clone()), keep_up(&db, sessions, stopped)).await;
+}
+
+async fn listen(sessions: &Sessions, stopped: Shared<Receiver<()>>) {
+    while !is_stopped(&stopped).await {
+        report("revocations could not be read", sessions.poll_revocations(Timestamp::now()).await);
+    }
+}
+
+async fn keep_up(db: &Db, sessions: &Sessions, stopped: Shared<Receiver<()>>) {
     let start = Timestamp::now();
     let (mut reload_at, mut sweep_at) = (start.plus_seconds(RELOAD_SECONDS), start);
-    while timeout(Duration::from_millis(POLL_MILLIS), &mut stopped).await.is_err() {
+    while !is_stopped(&stopped).await {
         let now = Timestamp::now();
-        report("revocations could not be read", sessions.poll_revocations(now).await);
         report("uses could not be written", sessions.flush_uses(now).await);
         if now >= reload_at {
-            report("keys could not be reloaded", sessions.keyring.reload(&db, now).await);
+            report("keys could not be reloaded", sessions.keyring.reload(db, now).await);
             reload_at = now.plus_seconds(RELOAD_SECONDS);
         }
         if now >= sweep_at {
@@ -64,6 +77,11 @@ async fn run(db: Db, sessions: &Sessions, mut stopped: Receiver<()>) {
         }
     }
     report("uses could not be written", sessions.flush_uses(Timestamp::now()).await);
+}
+
+/// Waits for the next round; whether there is none.
+async fn is_stopped(stopped: &Shared<Receiver<()>>) -> bool {
+    timeout(Duration::from_millis(POLL_MILLIS), stopped.clone()).await.is_ok()
 }
 
 fn report<T>(what: &str, result: Result<T, impl std::fmt::Display>) {

@@ -81,7 +81,7 @@ pub struct ServerSettings {
 pub struct DatabaseSettings {
     /// Which database: SQLite or PostgreSQL.
     pub url: DatabaseUrl,
-    /// Connections, 1 to 256: the readers on SQLite, all of them on PostgreSQL.
+    /// Connections, 1 to 256: the readers on SQLite; all of them on PostgreSQL, where a quarter is kept for reads.
     pub pool_size: u32,
     /// Seconds that a request waits for a free connection, 1 to 60.
     pub pool_wait_seconds: u64,

@@ -20,7 +20,24 @@ pub(crate) enum Conn {
     Sqlite(SqliteConnection),
 }
 
+#[derive(diesel::QueryableByName)]
+struct Session {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    session: i32,
+}
+
 impl Conn {
+    /// PostgreSQL's number of this session, by which others can end it; none where a compatible engine does not know it.
+    fn session(&mut self) -> Option<i32> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(conn) => {
+                let found = diesel::sql_query("SELECT pg_backend_pid() AS session").get_result::<Session>(conn);
+                found.ok().map(|row| row.session)
+            }
+        }
+    }
+
     /// Inside a write: keeps a user's row as it is until the write is done. On SQLite a write has the whole database to
     /// itself anyway. (diesel 2.3: `for_update` does not compile for two back ends.)
     pub(crate) fn lock_user(&mut self, id: Id) -> Result<(), StoreError> {
@@ -49,13 +66,18 @@ const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous =
                                PRAGMA foreign_keys = ON; PRAGMA mmap_size = 268435456;";
 
 /// A statement of PostgreSQL that takes longer is stopped by the server.
-const POSTGRES_SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
-                                 SET idle_in_transaction_session_timeout = '30s'; SET TIME ZONE 'UTC';";
+pub(super) const STATEMENT_SECONDS: u64 = 10;
+
+/// What every session with PostgreSQL is set to, beside the time for a statement.
+const POSTGRES_SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'; \
+                                 SET TIME ZONE 'UTC';";
 
 /// What libpq is told where the URL does not: to give up on a server that does not answer, and to notice one that died.
-const POSTGRES_PARAMETERS: [(&str, &str); 4] = [
+const POSTGRES_PARAMETERS: [(&str, &str); 6] = [
     ("connect_timeout", "5"),
     ("keepalives_idle", "20"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
     ("tcp_user_timeout", "15000"),
     ("application_name", "keyfob"),
 ];
@@ -63,6 +85,8 @@ const POSTGRES_PARAMETERS: [(&str, &str); 4] = [
 /// A connection in the pool, and whether it may be used again.
 pub(super) struct Pooled {
     pub(super) conn: Conn,
+    /// PostgreSQL's number of the session, where it tells.
+    pub(super) session: Option<i32>,
     /// The epoch in which it was last known to be good.
     epoch: u64,
     is_broken: bool,
@@ -104,8 +128,9 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Pooled, PoolError> {
         let epoch = self.epoch.load(Ordering::Relaxed);
-        let conn = self.open().map_err(PoolError::ConnectionError)?;
-        Ok(Pooled { conn, epoch, is_broken: false })
+        let mut conn = self.open().map_err(PoolError::ConnectionError)?;
+        let session = conn.session();
+        Ok(Pooled { conn, session, epoch, is_broken: false })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<(), PoolError> {
@@ -143,7 +168,8 @@ fn open_postgres(url: &SecretString) -> Result<Conn, ConnectionError> {
         }
     }
     let mut conn = PgConnection::establish(&url).map_err(with_remedy)?;
-    conn.batch_execute(POSTGRES_SETTINGS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    let settings = format!("SET statement_timeout = '{STATEMENT_SECONDS}s'; {POSTGRES_SETTINGS}");
+    conn.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(Conn::Postgres(conn))
 }
 

@@ -4,35 +4,41 @@
 //! over a [`Conn`]; a closure may run again after a serialization failure, so it is an `Fn` and has no other effect.
 
 mod batch;
+mod call;
 mod catalog;
 mod connection;
 mod copy;
 mod error;
 mod id;
 mod migrate;
+mod pool;
 pub(crate) mod query;
 mod rows;
 pub(crate) mod schema;
 mod sequence;
 mod time;
+mod watch;
 mod writer;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
-use diesel::r2d2::Pool;
+use tokio::sync::Semaphore;
 
 pub(crate) use batch::execute_on_either;
+use call::Limits;
 pub(crate) use connection::Conn;
 use connection::Manager;
 pub(crate) use copy::{CopyError, Progress, copy};
 pub use error::{OpenError, StoreError};
 pub use id::Id;
+use pool::Connections;
 pub(crate) use sequence::advance_sequence;
 pub use time::Timestamp;
+use watch::Watch;
 use writer::Writer;
 
 use crate::config::{DatabaseSettings, DatabaseUrl};
@@ -43,10 +49,18 @@ const MAX_TRIES: u32 = 6;
 /// A handle to the database; clones share its connections.
 #[derive(Clone)]
 pub(crate) struct Db {
-    pool: Pool<Manager>,
-    manager: Manager,
-    /// SQLite allows one writer at a time; PostgreSQL writes through the pool.
-    writer: Option<Arc<Writer>>,
+    connections: Connections,
+    writing: Writing,
+    limits: Limits,
+}
+
+/// How writes are done.
+#[derive(Clone)]
+enum Writing {
+    /// SQLite allows one writer at a time.
+    Alone(Arc<Writer>),
+    /// PostgreSQL takes many. Each has a turn, so that writes which cannot end leave connections for reads.
+    Together { turns: Arc<Semaphore>, watch: Arc<Watch> },
 }
 
 impl std::fmt::Debug for Db {
@@ -63,19 +77,21 @@ impl Db {
     pub(crate) fn open(settings: &DatabaseSettings) -> Result<Self, OpenError> {
         let manager = Manager::new(settings);
         migrate::run(&manager)?;
-        let writer = match settings.url {
-            DatabaseUrl::Sqlite(_) => Some(Arc::new(Writer::start(&manager)?)),
-            DatabaseUrl::Postgres(_) => None,
+        let writing = match settings.url {
+            DatabaseUrl::Sqlite(_) => Writing::Alone(Arc::new(Writer::start(&manager)?)),
+            DatabaseUrl::Postgres(_) => Writing::Together {
+                turns: Arc::new(Semaphore::new(turns_to_write(settings.pool_size))),
+                watch: Arc::new(Watch::start(&manager)?),
+            },
         };
-        let pool = Pool::builder()
-            .max_size(settings.pool_size)
-            .min_idle(Some(1))
-            .connection_timeout(Duration::from_secs(settings.pool_wait_seconds))
-            .test_on_check_out(true)
-            .error_handler(Box::new(LogPoolErrors))
-            .build(manager.clone())
-            .map_err(|error| OpenError::new(&settings.url, error))?;
-        Ok(Self { pool, manager, writer })
+        let connections = Connections::open(&manager, settings)?;
+        let limits = Limits::of_requests(Duration::from_secs(settings.pool_wait_seconds));
+        Ok(Self { connections, writing, limits })
+    }
+
+    /// The same for long work that somebody waits for on purpose: no call is given up once it has a connection.
+    pub(crate) fn without_end(self) -> Self {
+        Self { limits: self.limits.without_end(), ..self }
     }
 
     /// Asks the database for a sign of life.
@@ -95,14 +111,15 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
-        if self.writer.is_some() {
+        if let Writing::Alone(_) = self.writing {
             return self.read_here(work);
         }
-        let (pool, manager, wait_until) = (self.pool.clone(), self.manager.clone(), self.wait_until());
-        blocking(move || {
+        let connections = self.connections.clone();
+        let call = self.limits.begin();
+        call.blocking(move |call| {
             // Once more on another connection: this one may have died while it lay idle.
-            match on_connection(&pool, &manager, wait_until, &work) {
-                Err(StoreError::Unavailable(_)) => on_connection(&pool, &manager, wait_until, &work),
+            match connections.run(call, &work) {
+                Err(StoreError::Unavailable(_)) => connections.run(call, &work),
                 result => result,
             }
         })
@@ -112,33 +129,35 @@ impl Db {
     /// A read of SQLite takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back
     /// would cost several times as much as the read.
     fn read_here<T>(&self, work: impl Fn(&mut Conn) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        on_connection(&self.pool, &self.manager, self.wait_until(), work)
-    }
-
-    /// When a call that begins now gives up waiting for a connection. All tries of a call share this one wait, and so does
-    /// its time in the queue for a thread, or an outage under load would make callers wait several times as long.
-    fn wait_until(&self) -> Instant {
-        Instant::now() + self.pool.connection_timeout()
+        self.connections.run(&self.limits.begin(), work)
     }
 
     /// Runs a writing closure in a transaction of its own; when this answers `Ok`, the write is durable.
     ///
     /// # Errors
-    /// What the closure answers (nothing of it is kept then), or [`StoreError::Unavailable`].
+    /// What the closure answers (nothing of it is kept then), or [`StoreError::Unavailable`]: then the write may have been
+    /// kept all the same, if the connection broke or the time was over while it was committed. Under synchronous
+    /// replication that is so whenever no standby answers.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
-        if let Some(writer) = &self.writer {
-            return writer.write(work).await;
-        }
-        let (pool, manager, wait_until) = (self.pool.clone(), self.manager.clone(), self.wait_until());
-        blocking(move || {
+        let (turns, watch) = match &self.writing {
+            Writing::Alone(writer) => return writer.write(work).await,
+            Writing::Together { turns, watch } => (turns, watch),
+        };
+        let mut call = self.limits.begin();
+        call.watch = Some(Arc::clone(watch));
+        let turn = call.turn(turns).await?;
+        let connections = self.connections.clone();
+        call.blocking(move |call| {
+            // Until the work is done, although the caller may have been answered by then.
+            let _turn = turn;
             let mut tries_left = MAX_TRIES;
             loop {
                 let has_begun = Cell::new(false);
-                let result = on_connection(&pool, &manager, wait_until, |conn| {
+                let result = connections.run(call, |conn| {
                     conn.transaction(|conn| {
                         has_begun.set(true);
                         work(conn)
@@ -160,34 +179,8 @@ impl Db {
     }
 }
 
-/// Says why connections cannot be made, which the callers only see as "unavailable".
-#[derive(Debug)]
-struct LogPoolErrors;
-
-impl diesel::r2d2::HandleError<diesel::r2d2::Error> for LogPoolErrors {
-    fn handle_error(&self, error: diesel::r2d2::Error) {
-        tracing::warn!(cause = %error, "database connection failed");
-    }
-}
-
-/// Runs work on a connection of the pool, which is not used again when it has failed.
-fn on_connection<T>(
-    pool: &Pool<Manager>,
-    manager: &Manager,
-    wait_until: Instant,
-    work: impl Fn(&mut Conn) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let wait = wait_until.saturating_duration_since(Instant::now());
-    let mut pooled = pool.get_timeout(wait).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let result = work(&mut pooled.conn);
-    if matches!(result, Err(StoreError::Unavailable(_))) {
-        manager.distrust(&mut pooled);
-    }
-    result
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string())))
+/// How many connections may write at the same time: three quarters, and one at least.
+fn turns_to_write(connections: u32) -> usize {
+    let turns = connections.saturating_sub(connections.div_ceil(4)).max(1);
+    usize::try_from(turns).unwrap_or(1)
 }

@@ -27,5 +27,6 @@ mod postgres;
 mod failover;
 mod first_start;
 mod killed;
+mod lost_standby;
 mod restart;
 mod tls;

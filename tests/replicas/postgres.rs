@@ -92,6 +92,13 @@ impl Postgres {
         standby
     }
 
+    /// Writes are acknowledged without a standby from now on.
+    #[track_caller]
+    pub fn acknowledge_alone(&self) {
+        self.execute("ALTER SYSTEM RESET synchronous_standby_names");
+        self.execute("SELECT pg_reload_conf()");
+    }
+
     /// Makes a standby the primary.
     #[track_caller]
     pub fn promote(&self) {
@@ -139,6 +146,24 @@ impl Postgres {
         self.port
     }
 
+    /// Every process of the server stands still, while the system goes on to take in what is sent to them.
+    pub fn freeze(&self) {
+        let id = self.process.as_ref().expect("a running server").id();
+        signal("STOP", id);
+        for child in children_of(id) {
+            signal("STOP", child);
+        }
+    }
+
+    /// Goes on after `freeze`.
+    pub fn thaw(&self) {
+        let id = self.process.as_ref().expect("a running server").id();
+        for child in children_of(id) {
+            signal("CONT", child);
+        }
+        signal("CONT", id);
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -149,7 +174,11 @@ impl Postgres {
     }
 
     fn admin_url(&self) -> String {
-        format!("postgres://postgres:{DATABASE_PASSWORD}@{}/postgres", self.address())
+        self.admin_url_of("postgres")
+    }
+
+    fn admin_url_of(&self, database: &str) -> String {
+        format!("postgres://postgres:{DATABASE_PASSWORD}@{}/{database}", self.address())
     }
 
     /// Puts a file into the data folder, readable by the server alone.
@@ -162,7 +191,13 @@ impl Postgres {
 
     #[track_caller]
     pub fn execute(&self, statement: &str) {
-        let mut connection = PgConnection::establish(&self.admin_url()).expect("PostgreSQL answers");
+        self.execute_in("postgres", statement);
+    }
+
+    /// Runs one statement, as the superuser.
+    #[track_caller]
+    pub fn execute_in(&self, database: &str, statement: &str) {
+        let mut connection = PgConnection::establish(&self.admin_url_of(database)).expect("PostgreSQL answers");
         sql_query(statement).execute(&mut connection).expect("the statement");
     }
 
