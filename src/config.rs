@@ -81,6 +81,8 @@ pub struct ServerSettings {
 pub struct DatabaseSettings {
     /// Which database: SQLite or PostgreSQL.
     pub url: DatabaseUrl,
+    /// A read replica, PostgreSQL only: answers reads of strangers that may lag.
+    pub read_url: Option<DatabaseUrl>,
     /// Connections, 1 to 256: the readers on SQLite; all of them on PostgreSQL, where a quarter is kept for reads.
     pub pool_size: u32,
     /// Seconds that a request waits for a free connection, 1 to 60.

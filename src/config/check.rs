@@ -7,7 +7,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::values::Values;
-use super::{Algorithm, ConfigError, Environment, Settings, TokenSettings};
+use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, Settings, TokenSettings};
 
 /// Parts of secrets that were copied from somewhere or typed in a hurry, blank-separated; the
 /// number begins the sample key that the tutorial of `FastAPI` prints.
@@ -22,6 +22,7 @@ const DISTINCT_BYTES: usize = 8;
 /// Checks the settings against each other, and the files they name; relative paths start at `dir`.
 pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
     tls_pair(settings, values, dir)?;
+    read_replica(&settings.database, values)?;
     key_source(&settings.token, values)?;
     let key_file = match &settings.token.private_key_file {
         Some(path) => Some((path, file(values, "token.private_key_file", path, dir)?)),
@@ -58,6 +59,23 @@ fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), Conf
             file(values, "server.tls_cert", cert, dir)?;
             file(values, "server.tls_key", key, dir).map(drop)
         }
+    }
+}
+
+fn read_replica(database: &DatabaseSettings, values: &Values) -> Result<(), ConfigError> {
+    let key = "database.read_url";
+    match (&database.url, &database.read_url) {
+        (_, Some(DatabaseUrl::Sqlite(_))) => Err(values.fault(
+            key,
+            "names a SQLite file, which has no replicas",
+            "postgres://USER:PASSWORD@HOST:PORT/NAME",
+        )),
+        (DatabaseUrl::Sqlite(_), Some(DatabaseUrl::Postgres(_))) => Err(values.fault(
+            key,
+            "database.url is SQLite, which has no replicas",
+            "unset it, or set both to PostgreSQL",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.trusted_proxies",
     "server.cors_origins",
     "database.url",
+    "database.read_url",
     "database.pool_size",
     "database.pool_wait_seconds",
     "token.algorithm",

@@ -33,6 +33,10 @@ fn server(toml: &mut Toml, server: &ServerSettings) {
 fn database(toml: &mut Toml, database: &DatabaseSettings) {
     toml.section("database");
     toml.text("url", &database.url);
+    match &database.read_url {
+        Some(url) => toml.text("read_url", url),
+        None => toml.unset("read_url"),
+    }
     toml.plain("pool_size", database.pool_size);
     toml.plain("pool_wait_seconds", database.pool_wait_seconds);
 }

@@ -43,6 +43,7 @@ fn server(values: &Values) -> Result<ServerSettings, ConfigError> {
 fn database(values: &Values) -> Result<DatabaseSettings, ConfigError> {
     Ok(DatabaseSettings {
         url: database_url(values, "database.url")?,
+        read_url: read_url(values, "database.read_url")?,
         pool_size: values.integer("database.pool_size", 1..=256)?,
         pool_wait_seconds: values.integer("database.pool_wait_seconds", 1..=60)?,
     })
@@ -118,6 +119,13 @@ fn database_url(values: &Values, key: &str) -> Result<DatabaseUrl, ConfigError> 
     let text = values.optional_text(key)?.unwrap_or_default();
     // Without the value: there may be a password in it.
     database_url::parse(&text).map_err(|fault| values.fault(key, fault, database_url::ALLOWED))
+}
+
+fn read_url(values: &Values, key: &str) -> Result<Option<DatabaseUrl>, ConfigError> {
+    match values.optional_text(key)? {
+        Some(_) => database_url(values, key).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn issuer(values: &Values, key: &str) -> Result<String, ConfigError> {

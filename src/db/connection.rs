@@ -68,6 +68,9 @@ const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous =
 /// A statement of PostgreSQL that takes longer is stopped by the server.
 pub(super) const STATEMENT_SECONDS: u64 = 10;
 
+/// A read replica is asked for so long at the most: the primary is there in its place.
+pub(super) const REPLICA_SECONDS: u64 = 1;
+
 /// What every session with PostgreSQL is set to, beside the time for a statement.
 const POSTGRES_SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'; \
                                  SET TIME ZONE 'UTC';";
@@ -100,18 +103,24 @@ pub(super) struct Pooled {
 #[derive(Clone, Debug)]
 pub(super) struct Manager {
     pub(super) url: DatabaseUrl,
+    /// Whether its connections only read.
+    is_replica: bool,
     epoch: Arc<AtomicU64>,
 }
 
 impl Manager {
     pub(super) fn new(settings: &DatabaseSettings) -> Self {
-        Self { url: settings.url.clone(), epoch: Arc::default() }
+        Self { url: settings.url.clone(), is_replica: false, epoch: Arc::default() }
+    }
+
+    pub(super) fn of_replica(url: &DatabaseUrl) -> Self {
+        Self { url: url.clone(), is_replica: true, epoch: Arc::default() }
     }
 
     pub(super) fn open(&self) -> Result<Conn, ConnectionError> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => open_sqlite(path),
-            DatabaseUrl::Postgres(url) => open_postgres(url),
+            DatabaseUrl::Postgres(url) => open_postgres(url, self.is_replica),
         }
     }
 
@@ -154,7 +163,7 @@ fn open_sqlite(path: &Path) -> Result<Conn, ConnectionError> {
     Ok(Conn::Sqlite(conn))
 }
 
-fn open_postgres(url: &SecretString) -> Result<Conn, ConnectionError> {
+fn open_postgres(url: &SecretString, is_replica: bool) -> Result<Conn, ConnectionError> {
     let mut url = url.expose_secret().to_owned();
     for (name, value) in POSTGRES_PARAMETERS {
         if !url.contains(&format!("{name}=")) {
@@ -168,7 +177,12 @@ fn open_postgres(url: &SecretString) -> Result<Conn, ConnectionError> {
         }
     }
     let mut conn = PgConnection::establish(&url).map_err(with_remedy)?;
-    let settings = format!("SET statement_timeout = '{STATEMENT_SECONDS}s'; {POSTGRES_SETTINGS}");
+    let seconds = if is_replica { REPLICA_SECONDS } else { STATEMENT_SECONDS };
+    let mut settings = format!("SET statement_timeout = '{seconds}s'; {POSTGRES_SETTINGS}");
+    if is_replica {
+        // Also where the URL is that of a primary, or the standby was promoted.
+        settings.push_str("SET default_transaction_read_only = on;");
+    }
     conn.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(Conn::Postgres(conn))
 }

@@ -13,6 +13,7 @@ mod id;
 mod migrate;
 mod pool;
 pub(crate) mod query;
+mod replica;
 mod rows;
 pub(crate) mod schema;
 mod sequence;
@@ -36,6 +37,8 @@ pub(crate) use copy::{CopyError, Progress, copy};
 pub use error::{OpenError, StoreError};
 pub use id::Id;
 use pool::Connections;
+pub(crate) use replica::Freshness;
+use replica::Replica;
 pub(crate) use sequence::advance_sequence;
 pub use time::Timestamp;
 use watch::Watch;
@@ -51,6 +54,7 @@ const MAX_TRIES: u32 = 6;
 pub(crate) struct Db {
     connections: Connections,
     writing: Writing,
+    replica: Option<Arc<Replica>>,
     limits: Limits,
 }
 
@@ -86,7 +90,8 @@ impl Db {
         };
         let connections = Connections::open(&manager, settings)?;
         let limits = Limits::of_requests(Duration::from_secs(settings.pool_wait_seconds));
-        Ok(Self { connections, writing, limits })
+        let replica = settings.read_url.as_ref().map(|url| Arc::new(Replica::new(url, settings)));
+        Ok(Self { connections, writing, replica, limits })
     }
 
     /// The same for long work that somebody waits for on purpose: no call is given up once it has a connection.
@@ -124,6 +129,25 @@ impl Db {
             }
         })
         .await
+    }
+
+    /// Like [`Db::read`]; what may lag is read from the replica, where there is one that answers.
+    ///
+    /// # Errors
+    /// Those of [`Db::read`].
+    pub(crate) async fn read_as<T, F>(&self, freshness: Freshness, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, StoreError> + Send + Sync + 'static,
+    {
+        let Some(replica) = self.replica.as_ref().filter(|_| freshness == Freshness::MayLag) else {
+            return self.read(work).await;
+        };
+        let work = Arc::new(work);
+        match replica.read(Arc::clone(&work)).await {
+            Some(found) => Ok(found),
+            None => self.read(move |conn| work(conn)).await,
+        }
     }
 
     /// A read of SQLite takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back

@@ -1,6 +1,6 @@
 //! The routes of posts: anyone reads, authors write.
 
-use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::http::header::{AUTHORIZATION, ETAG, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
@@ -8,7 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::model::{Cursor, NewPost, PageQuery, Post, PostChange, PostPage};
 use super::store::{self, Changed};
-use crate::db::{Db, Id, StoreError, Timestamp};
+use crate::db::{Db, Freshness, Id, StoreError, Timestamp};
 use crate::error::ApiError;
 use crate::guard::{AuthError, CurrentUser};
 use crate::http::etag::{IfMatch, is_known_to_client};
@@ -41,9 +41,15 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     )
 )]
 #[get("/posts")]
-pub(crate) async fn list_posts(query: Query<PageQuery>, db: Data<Db>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn list_posts(
+    req: HttpRequest,
+    query: Query<PageQuery>,
+    db: Data<Db>,
+) -> Result<HttpResponse, ApiError> {
     let page = query.0;
-    let mut items = db.read(move |conn| store::list_posts(conn, page)).await?;
+    // A page that follows another must not come from an older state, or posts between the two states would be left out.
+    let freshness = if page.after.is_some() { Freshness::Newest } else { freshness_for(&req) };
+    let mut items = db.read_as(freshness, move |conn| store::list_posts(conn, page)).await?;
     let has_more = i64::try_from(items.len()).is_ok_and(|found| found > page.limit);
     if has_more {
         items.pop();
@@ -68,7 +74,8 @@ pub(crate) async fn list_posts(query: Query<PageQuery>, db: Data<Db>) -> Result<
 )]
 #[get("/posts/{id}")]
 pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>) -> Result<HttpResponse, ApiError> {
-    let post = db.read(move |conn| store::find_post(conn, id)).await?.ok_or(ApiError::NotFound)?;
+    let found = db.read_as(freshness_for(&req), move |conn| store::find_post(conn, id)).await?;
+    let post = found.ok_or(ApiError::NotFound)?;
     let etag = post.etag();
     if is_known_to_client(&req, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
@@ -196,6 +203,11 @@ async fn change(
     let (check, now) = (check_of(req, user), Timestamp::now());
     let post = done(db.write(move |conn| store::update_post(conn, id, &change, &check, now)).await?)?;
     Ok(HttpResponse::Ok().insert_header((ETAG, post.etag())).json(post))
+}
+
+/// Strangers may be shown what was there some moments ago. Who sends credentials may have just written, and sees that.
+fn freshness_for(req: &HttpRequest) -> Freshness {
+    if req.headers().contains_key(AUTHORIZATION) { Freshness::Newest } else { Freshness::MayLag }
 }
 
 /// Whether the caller may change a post as it is: first the owner, then `If-Match`.

@@ -28,5 +28,6 @@ mod failover;
 mod first_start;
 mod killed;
 mod lost_standby;
+mod reader;
 mod restart;
 mod tls;

@@ -204,7 +204,12 @@ impl Postgres {
     /// The text in the column `value` of the only row.
     #[track_caller]
     pub fn text(&self, query: &str) -> String {
-        text_at(&self.admin_url(), query)
+        self.text_in("postgres", query)
+    }
+
+    #[track_caller]
+    pub fn text_in(&self, database: &str, query: &str) -> String {
+        text_at(&self.admin_url_of(database), query)
     }
 }
 

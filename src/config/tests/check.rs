@@ -18,6 +18,23 @@ fn tls_needs_both_files_and_they_exist() {
 }
 
 #[test]
+fn a_read_replica_needs_postgresql_on_both_sides() {
+    let replica = ("KEYFOB__DATABASE__READ_URL", "postgres://keyfob:hunter2hunter2@standby/keyfob");
+    let line_here = line(&[replica]);
+    assert!(line_here.starts_with("database.read_url: database.url is SQLite, which has no replicas"), "{line_here}");
+    assert!(!line_here.contains("hunter2"), "{line_here}");
+    let postgres = ("KEYFOB__DATABASE__URL", "postgres://keyfob@primary/keyfob");
+    let file = ("KEYFOB__DATABASE__READ_URL", "sqlite://standby.db");
+    assert!(line(&[postgres, file]).starts_with("database.read_url: names a SQLite file"));
+    let wrong = ("KEYFOB__DATABASE__READ_URL", "hunter2hunter2@standby");
+    let line_here = line(&[postgres, wrong]);
+    assert!(line_here.starts_with("database.read_url: ") && !line_here.contains("hunter2"), "{line_here}");
+    let shown = load(&[], &[postgres, replica]).unwrap().masked();
+    assert!(shown.contains("read_url = \"postgres://keyfob:********@standby/keyfob\""), "{shown}");
+    assert!(load(&[], &[postgres]).unwrap().masked().contains("# read_url = \"\""));
+}
+
+#[test]
 fn keys_that_the_algorithm_does_not_use_are_refused() {
     let secret = ("KEYFOB__TOKEN__SECRET", GOOD_SECRET);
     let line = line(&[secret]);
