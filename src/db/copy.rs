@@ -1,7 +1,8 @@
 //! All data of one database into another, of the same or of the other back end.
 //!
 //! Rows go in the order of their keys, so that what an interrupted copy leaves behind is a beginning of each table. A copy
-//! that is resumed first makes sure that it is one, of this very data, and goes on after it.
+//! that is resumed first makes sure that it is one, of this very data, and goes on after it. Until the copy is verified its
+//! target is marked, and nothing but a copy opens it.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use diesel::connection::SimpleConnection;
@@ -14,6 +15,7 @@ use super::error::{OpenError, StoreError};
 use super::migrate;
 use super::rows::{BATCH, Row, Table};
 use super::sequence::{advance_sequence, last_of_sequence};
+use super::unfinished;
 use crate::config::{DatabaseSettings, DatabaseUrl};
 
 /// Why data was not copied, or not in full.
@@ -64,8 +66,9 @@ pub(crate) fn copy(
     observe: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Vec<Copied>, CopyError> {
     require_file(&from.url)?;
-    let mut source = open(from)?;
-    let mut target = open(&DatabaseSettings { url: to.clone(), ..from.clone() })?;
+    let mut source = open(&Manager::new(from), migrate::run)?;
+    let target = Manager::new(&DatabaseSettings { url: to.clone(), ..from.clone() });
+    let mut target = open(&target, migrate::run_on_target)?;
     let names = (from.url.to_string(), to.to_string());
     compare_versions(&mut source, &mut target, &names)?;
     let tables = catalog::tables().map_err(|error| StoreError::Internal(error.to_string()))?;
@@ -79,10 +82,15 @@ pub(crate) fn copy(
         for table in tables {
             parts.push(run.begin(table)?);
         }
+        if run.is_part_missing() {
+            unfinished::mark(run.target)?;
+        }
         for part in &mut parts {
             run.copy(part)?;
         }
-        parts.into_iter().map(|part| run.verify(part)).collect()
+        let copied: Vec<Copied> = parts.into_iter().map(|part| run.verify(part)).collect::<Result<_, _>>()?;
+        unfinished::unmark(run.target)?;
+        Ok(copied)
     })
 }
 
@@ -123,6 +131,11 @@ impl Run<'_> {
         self.total += 2 * total;
         self.done += part.rows;
         Ok(part)
+    }
+
+    /// Whether rows are left to copy. A target that has them all may be in use, and is not marked.
+    fn is_part_missing(&self) -> bool {
+        2 * self.done < self.total
     }
 
     /// Copies the rest of a table and where its counter stands.
@@ -210,10 +223,9 @@ fn require_file(url: &DatabaseUrl) -> Result<(), OpenError> {
     }
 }
 
-fn open(settings: &DatabaseSettings) -> Result<Conn, CopyError> {
-    let manager = Manager::new(settings);
-    migrate::run(&manager)?;
-    let mut conn = manager.open().map_err(|error| OpenError::new(&settings.url, error))?;
+fn open(manager: &Manager, migrate: fn(&Manager) -> Result<(), OpenError>) -> Result<Conn, CopyError> {
+    migrate(manager)?;
+    let mut conn = manager.open().map_err(|error| OpenError::new(&manager.url, error))?;
     if let Conn::Postgres(conn) = &mut conn {
         // The limits are meant for requests; this reads whole tables, and the one side waits for the other.
         conn.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;

@@ -10,6 +10,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{ADVISORY_LOCK, Conn, Manager};
 use super::error::OpenError;
+use super::unfinished;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -17,12 +18,27 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Runs what is missing; harmless when nothing is, and when several processes do it at once.
+///
+/// # Errors
+/// [`OpenError`], also for a part of a copy: nothing may be written there, or it could not be resumed.
 pub(super) fn run(manager: &Manager) -> Result<(), OpenError> {
-    migrate(manager).map_err(|error| OpenError::new(&manager.url, error))
+    let on_whole =
+        |conn: &mut Conn| if unfinished::is_marked(conn)? { Err(unfinished::FAULT.into()) } else { migrate(conn) };
+    on_connection(manager, on_whole)
 }
 
-fn migrate(manager: &Manager) -> Result<(), Failure> {
-    match &mut manager.open()? {
+/// The same where data is copied to.
+pub(super) fn run_on_target(manager: &Manager) -> Result<(), OpenError> {
+    on_connection(manager, migrate)
+}
+
+fn on_connection(manager: &Manager, work: impl FnOnce(&mut Conn) -> Result<(), Failure>) -> Result<(), OpenError> {
+    let opened = manager.open().map_err(Failure::from);
+    opened.and_then(|mut conn| work(&mut conn)).map_err(|error| OpenError::new(&manager.url, error))
+}
+
+fn migrate(conn: &mut Conn) -> Result<(), Failure> {
+    match conn {
         Conn::Sqlite(conn) => {
             write_ahead(conn)?;
             // A lock first: with a deferred transaction, the second of two processes would fail at its first write.

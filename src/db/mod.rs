@@ -18,6 +18,7 @@ mod rows;
 pub(crate) mod schema;
 mod sequence;
 mod time;
+mod unfinished;
 mod watch;
 mod writer;
 

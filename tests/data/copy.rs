@@ -4,12 +4,13 @@ use std::env;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::sql_types::Text;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use serde_json::json;
 
-use crate::support::{Home, PASSWORD, Server};
+use crate::support::{Home, PASSWORD, Server, until};
 
 /// Every table with its columns as texts; the second list is of those that hold bytes.
 const TABLES: [(&str, &str, &[&str], &[&str]); 7] = [
@@ -213,6 +214,75 @@ fn an_interrupted_copy_is_resumed() {
     sql_query("UPDATE posts SET content = 'changed' WHERE id = 7").execute(&mut conn).expect("the statement");
     let line = home.run(&["copy", "--to", &sqlite_url(&copy), "--resume"], "").expect_failure();
     assert!(line.contains("posts"), "{line}");
+}
+
+/// So many posts that a copy of them takes a while.
+const MANY_POSTS: i64 = 60_000;
+
+/// An account with many posts, on SQLite.
+fn with_many_posts() -> Home {
+    let home = Home::with(&[("database.url", "sqlite://lived.db")]);
+    home.run(&["user", "create", "--email", "bob@example.com"], &format!("{PASSWORD}\n")).expect_success();
+    let mut conn = SqliteConnection::establish(&path_of(&home).to_string_lossy()).expect("the file opens");
+    let posts = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY_POSTS}) \
+         INSERT INTO posts (title, content, author_id, revision, created_at, updated_at) \
+         SELECT 'post ' || i, hex(randomblob(100)), 1, 1, 0, 0 FROM n"
+    );
+    sql_query(posts).execute(&mut conn).expect("the posts");
+    home
+}
+
+/// How many posts are there; `None` as long as there is no such table.
+fn count_posts(url: &str) -> Option<i64> {
+    let query = sql_query("SELECT CAST(COUNT(*) AS TEXT) AS line FROM posts");
+    let lines: Vec<Line> = match url.strip_prefix("sqlite://") {
+        // Not to be made by this look at it.
+        Some(path) if !Path::new(path).exists() => return None,
+        Some(path) => query.load(&mut SqliteConnection::establish(path).ok()?).ok()?,
+        None => query.load(&mut diesel::PgConnection::establish(url).ok()?).ok()?,
+    };
+    lines.first().and_then(|row| row.line.parse().ok())
+}
+
+/// `kill -9` of a copy once it has copied some of the posts.
+#[track_caller]
+fn kill_half_way(home: &Home, url: &str) {
+    let mut copy = home.command(&["copy", "--to", url]).spawn().expect("the binary starts");
+    until("posts are copied", Duration::from_secs(40), || count_posts(url).is_some_and(|count| count > 0));
+    copy.kill().expect("a running copy");
+    copy.wait().expect("an end");
+    let count = count_posts(url).expect("posts");
+    assert!(count < MANY_POSTS, "the copy was too quick: {count} posts");
+}
+
+#[test]
+fn what_a_killed_copy_left_behind_is_not_served_until_it_is_resumed() {
+    let source = with_many_posts();
+    let target = Arc::new(Home::new());
+    let url = target.database.url();
+    kill_half_way(&source, &url);
+    target.write("users.csv", "email,password_hash\n");
+    let commands: [&[&str]; 5] = [
+        &[],
+        &["migrate"],
+        &["key", "rotate"],
+        &["user", "import", "users.csv"],
+        &["copy", "--to", "sqlite://third.db"],
+    ];
+    for arguments in commands {
+        let line = target.run(arguments, "").expect_failure();
+        let is_clear = line.contains("keyfob copy --resume") && line.contains(&target.database.name());
+        assert!(is_clear, "{arguments:?}: {line}");
+    }
+    source.run(&["copy", "--to", &url], "").expect_failure();
+    source.run(&["copy", "--to", &url, "--resume"], "").expect_success();
+    assert_eq!(count_posts(&url), Some(MANY_POSTS));
+    let server = Server::at(target);
+    server.log_in("bob@example.com").write_post("after the copy");
+    // The target is in use: to go on with the copy once more is refused, and does no harm.
+    source.run(&["copy", "--to", &url, "--resume"], "").expect_failure();
+    server.second().log_in("bob@example.com").write_post("after that");
 }
 
 #[test]
