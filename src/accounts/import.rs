@@ -48,8 +48,8 @@ impl ForeignUser {
     }
 }
 
-/// Keeps those accounts whose address and id nobody has; in a dry run only looks. For each account the column that is
-/// taken, if one is.
+/// Keeps those accounts whose address nobody has, and whose id nobody has or had; in a dry run only looks. For each account
+/// what stands in its way, if anything does.
 ///
 /// # Errors
 /// [`StoreError::Taken`] when somebody has just signed up with one of the addresses: try again.
@@ -62,14 +62,17 @@ pub(crate) fn import_users(
     let ids: Vec<Id> = users.iter().filter_map(|user| user.id).collect();
     let taken_keys: HashSet<String> = store::list_taken_email_keys(conn, &keys)?.into_iter().collect();
     let taken_ids: HashSet<Id> = store::list_taken_ids(conn, &ids)?.into_iter().collect();
-    let taken_column = |user: &ImportedUser| match user.id {
-        _ if taken_keys.contains(&user.email_key) => Some("email"),
-        Some(id) if taken_ids.contains(&id) => Some("id"),
+    // After the ids that are taken: an account that is deleted between the two is found by the second.
+    let deleted_ids: HashSet<Id> = store::list_deleted_ids(conn, &ids)?.into_iter().collect();
+    let fault = |user: &ImportedUser| match user.id {
+        _ if taken_keys.contains(&user.email_key) => Some("email: an account has it already"),
+        Some(id) if taken_ids.contains(&id) => Some("id: an account has it already"),
+        Some(id) if deleted_ids.contains(&id) => Some("id: an account that was deleted had it"),
         _ => None,
     };
-    let outcomes: Vec<Option<&'static str>> = users.iter().map(taken_column).collect();
+    let outcomes: Vec<Option<&'static str>> = users.iter().map(fault).collect();
     if !is_dry_run {
-        let free = users.iter().zip(&outcomes).filter(|(_, taken)| taken.is_none());
+        let free = users.iter().zip(&outcomes).filter(|(_, fault)| fault.is_none());
         store::insert_imported(conn, free.map(|(user, _)| user).collect())?;
     }
     Ok(outcomes)

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::model::User;
-use crate::db::schema::users;
+use crate::db::schema::{deleted_users, users};
 use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -120,6 +120,11 @@ pub(crate) fn list_taken_email_keys(conn: &mut Conn, keys: &[&str]) -> Result<Ve
 /// Those of the ids that have an account.
 pub(crate) fn list_taken_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
     Ok(users::table.filter(users::id.eq_any(ids)).select(users::id).load(conn)?)
+}
+
+/// Those of the ids whose account was deleted.
+pub(crate) fn list_deleted_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
+    Ok(deleted_users::table.filter(deleted_users::id.eq_any(ids)).select(deleted_users::id).load(conn)?)
 }
 
 /// Has the next account get an id beyond this one.

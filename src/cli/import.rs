@@ -28,7 +28,7 @@ The columns (in JSONL: the members of each line's object) are email, password_ha
 email_verified and id; the first two are required. Password hashes may be bcrypt ($2a$, $2b$, $2x$, $2y$), passlib's
 $bcrypt-sha256$, Django's bcrypt$, bcrypt_sha256$ and pbkdf2_sha256$, and $argon2id$; each is replaced by bcrypt at the
 account's first log-in. Rows that are refused are reported with their line; all others are kept. Running it again is
-harmless: accounts that are there already are refused.")]
+harmless: accounts that are there already are refused. So are ids whose accounts were deleted here: no id is given twice.")]
 pub(super) struct Import {
     /// The file, in UTF-8: .csv with a header, or .jsonl with one JSON object a line
     file: PathBuf,
@@ -147,9 +147,9 @@ impl Run {
     async fn keep(&mut self) -> Result<(), CommandError> {
         let (lines, users): (Vec<u64>, Vec<ImportedUser>) = std::mem::take(&mut self.users).into_iter().unzip();
         let outcomes = self.write(Arc::new(users)).await?;
-        for (line, taken) in lines.into_iter().zip(outcomes) {
-            match taken {
-                Some(column) => self.refuse(line, format!("{column}: an account has it already")),
+        for (line, fault) in lines.into_iter().zip(outcomes) {
+            match fault {
+                Some(fault) => self.refuse(line, fault.to_owned()),
                 None => self.imported += 1,
             }
         }
@@ -163,7 +163,7 @@ impl Run {
         Ok(())
     }
 
-    /// For each account the column of it that is taken, if one is.
+    /// For each account what stands in its way, if anything does.
     async fn write(&self, users: Arc<Vec<ImportedUser>>) -> Result<Vec<Option<&'static str>>, StoreError> {
         let is_dry_run = self.is_dry_run;
         let mut tries_left = MAX_TRIES;

@@ -13,6 +13,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    deleted_users (id) {
+        id -> BigInt,
+    }
+}
+
+diesel::table! {
     posts (id) {
         id -> BigInt,
         title -> Text,
@@ -90,6 +96,7 @@ diesel::joinable!(posts -> users (author_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     clients,
+    deleted_users,
     posts,
     revocations,
     server_secrets,

@@ -13,13 +13,14 @@ use serde_json::json;
 use crate::support::{Home, PASSWORD, Server, until};
 
 /// Every table with its columns as texts; the second list is of those that hold bytes.
-const TABLES: [(&str, &str, &[&str], &[&str]); 7] = [
+const TABLES: [(&str, &str, &[&str], &[&str]); 8] = [
     (
         "users",
         "id",
         &["email", "email_key", "password_hash", "full_name", "is_active", "is_admin", "email_verified", "created_at"],
         &[],
     ),
+    ("deleted_users", "id", &["id"], &[]),
     ("posts", "id", &["title", "content", "author_id", "revision", "created_at", "updated_at"], &[]),
     (
         "sessions",

@@ -192,6 +192,45 @@ fn ids_are_kept_and_new_accounts_get_others() {
 }
 
 #[test]
+fn the_id_of_a_deleted_account_is_given_to_no_other() {
+    let server = Server::start();
+    server.sign_up("ada@example.com");
+    let bob = server.sign_up("bob@example.com");
+    let (id, url) = (bob.id(), bob.write_post("the last one"));
+    bob.request("DELETE", "/me").json(&json!({"password": PASSWORD})).send().expect(204);
+    let file = format!(
+        "email,password_hash,id\nbob@example.com,{HASH},{id}\neve@example.com,{HASH},{}\ncy@example.com,{HASH},\n",
+        id + 5
+    );
+    server.home.write("users.csv", &file);
+    let dry = server.home.run(&["user", "import", "--dry-run", "users.csv"], "");
+    assert_eq!((dry.code, dry.stdout.as_str()), (Some(1), "would import 2, refused 1\n"), "{dry:?}");
+    let run = import(&server.home, "users.csv", &file);
+    expect_refused(&run, 2, &[(2, "id: an account that was deleted had it")]);
+    assert_eq!(log_in(&server, "bob@example.com", HASHED), 400);
+    server.get(&url).expect_error(404);
+
+    // Imported ones that are deleted later, also by hand, are no exception.
+    server.home.database.execute("DELETE FROM users WHERE email_key = 'eve@example.com'");
+    let run =
+        import(&server.home, "users.csv", &format!("email,password_hash,id\nfay@example.com,{HASH},{}\n", id + 5));
+    expect_refused(&run, 0, &[(2, "id: an account that was deleted had it")]);
+}
+
+#[test]
+fn ids_that_no_account_had_may_come_later_in_any_order() {
+    let home = Home::new();
+    let row = |id: i64| format!("user{id}@example.com,{HASH},{id}\n");
+    let file = |ids: &[i64]| format!("email,password_hash,id\n{}", ids.iter().map(|id| row(*id)).collect::<String>());
+    // An import that was interrupted after it had kept the last ids: the others are still to come.
+    assert_eq!(import(&home, "users.csv", &file(&[900, 800])).expect_success(), "imported 2, refused 0\n");
+    let run = import(&home, "users.csv", &file(&[900, 800, 7, 3, 850]));
+    expect_refused(&run, 3, &[(2, "email"), (3, "email")]);
+    let count = home.database.text("SELECT CAST(COUNT(*) AS TEXT) AS value FROM users");
+    assert_eq!(count, "5");
+}
+
+#[test]
 fn a_dry_run_reports_and_keeps_nothing() {
     let home = Home::new();
     home.run(&["user", "create", "--email", "bob@example.com"], &format!("{PASSWORD}\n")).expect_success();

@@ -1,0 +1,2 @@
+DROP TRIGGER users_leave_ids;
+DROP TABLE deleted_users;
