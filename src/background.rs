@@ -1,13 +1,13 @@
 //! What the service does by itself: learns of revocations and new keys, writes noted uses, deletes what has expired.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{Shared, join};
+use futures_util::future::{join, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::db::{Db, Timestamp};
 use crate::tokens::keyring::RELOAD_SECONDS;
@@ -16,6 +16,8 @@ use crate::tokens::sessions::Sessions;
 
 /// How often expired rows are looked for, in seconds.
 const SWEEP_SECONDS: u64 = 60;
+/// How long the last uses may take to be written: a database that is away does not hold up the end.
+const LAST_ROUND: Duration = Duration::from_secs(3);
 
 /// The thread that does it; ends, after a last round, when this is dropped.
 #[derive(Debug)]
@@ -46,21 +48,27 @@ impl Drop for Background {
 }
 
 async fn run(db: Db, sessions: &Sessions, stopped: Receiver<()>) {
-    let stopped = stopped.shared();
-    // Side by side: writes that must wait for the database do not keep news away.
-    join(listen(sessions, stopped.clone()), keep_up(&db, sessions, stopped)).await;
+    {
+        // Side by side: writes that must wait for the database do not keep news away.
+        let rounds = pin!(join(listen(sessions), keep_up(&db, sessions)));
+        select(rounds, stopped).await;
+    }
+    let flushed = timeout(LAST_ROUND, sessions.flush_uses(Timestamp::now())).await;
+    report("uses could not be written", flushed.unwrap_or(Ok(())));
 }
 
-async fn listen(sessions: &Sessions, stopped: Shared<Receiver<()>>) {
-    while !is_stopped(&stopped).await {
+async fn listen(sessions: &Sessions) {
+    loop {
+        sleep(Duration::from_millis(POLL_MILLIS)).await;
         report("revocations could not be read", sessions.poll_revocations(Timestamp::now()).await);
     }
 }
 
-async fn keep_up(db: &Db, sessions: &Sessions, stopped: Shared<Receiver<()>>) {
+async fn keep_up(db: &Db, sessions: &Sessions) {
     let start = Timestamp::now();
     let (mut reload_at, mut sweep_at) = (start.plus_seconds(RELOAD_SECONDS), start);
-    while !is_stopped(&stopped).await {
+    loop {
+        sleep(Duration::from_millis(POLL_MILLIS)).await;
         let now = Timestamp::now();
         report("uses could not be written", sessions.flush_uses(now).await);
         if now >= reload_at {
@@ -76,12 +84,6 @@ async fn keep_up(db: &Db, sessions: &Sessions, stopped: Shared<Receiver<()>>) {
             }
         }
     }
-    report("uses could not be written", sessions.flush_uses(Timestamp::now()).await);
-}
-
-/// Waits for the next round; whether there is none.
-async fn is_stopped(stopped: &Shared<Receiver<()>>) -> bool {
-    timeout(Duration::from_millis(POLL_MILLIS), stopped.clone()).await.is_ok()
 }
 
 fn report<T>(what: &str, result: Result<T, impl std::fmt::Display>) {

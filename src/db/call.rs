@@ -8,6 +8,7 @@ use tokio::time::timeout_at;
 
 use super::connection::STATEMENT_SECONDS;
 use super::error::StoreError;
+use super::threads::Threads;
 use super::watch::Watch;
 
 /// How long calls may take.
@@ -72,15 +73,20 @@ impl Call {
     /// PostgreSQL answers or the connection ends, so there are never more such threads than connections.
     pub(super) async fn blocking<T: Send + 'static>(
         self,
+        threads: &Threads,
         work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let end = self.end;
-        let task = tokio::task::spawn_blocking(move || work(&self));
+        let ended = || StoreError::Unavailable("the service ends".into());
+        let task = threads.run(move || work(&self)).ok_or_else(ended)?;
         let done = match end {
             Some(end) => timeout_at(end.into(), task).await.map_err(|_| late())?,
             None => task.await,
         };
-        done.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string())))
+        done.unwrap_or_else(|error| match error.is_cancelled() {
+            true => Err(ended()),
+            false => Err(StoreError::Internal(error.to_string())),
+        })
     }
 }
 

@@ -17,6 +17,7 @@ mod replica;
 mod rows;
 pub(crate) mod schema;
 mod sequence;
+mod threads;
 mod time;
 mod unfinished;
 mod watch;
@@ -41,6 +42,7 @@ use pool::Connections;
 pub(crate) use replica::Freshness;
 use replica::Replica;
 pub(crate) use sequence::advance_sequence;
+use threads::Threads;
 pub use time::Timestamp;
 use watch::Watch;
 use writer::Writer;
@@ -56,6 +58,7 @@ pub(crate) struct Db {
     connections: Connections,
     writing: Writing,
     replica: Option<Arc<Replica>>,
+    threads: Arc<Threads>,
     limits: Limits,
 }
 
@@ -91,8 +94,10 @@ impl Db {
         };
         let connections = Connections::open(&manager, settings)?;
         let limits = Limits::of_requests(Duration::from_secs(settings.pool_wait_seconds));
-        let replica = settings.read_url.as_ref().map(|url| Arc::new(Replica::new(url, settings)));
-        Ok(Self { connections, writing, replica, limits })
+        let threads = Arc::new(Threads::start().map_err(|error| OpenError::new(&settings.url, error))?);
+        let replica = |url| Arc::new(Replica::new(url, settings, Arc::clone(&threads)));
+        let replica = settings.read_url.as_ref().map(replica);
+        Ok(Self { connections, writing, replica, threads, limits })
     }
 
     /// The same for long work that somebody waits for on purpose: no call is given up once it has a connection.
@@ -122,7 +127,7 @@ impl Db {
         }
         let connections = self.connections.clone();
         let call = self.limits.begin();
-        call.blocking(move |call| {
+        call.blocking(&self.threads, move |call| {
             // Once more on another connection: this one may have died while it lay idle.
             match connections.run(call, &work) {
                 Err(StoreError::Unavailable(_)) => connections.run(call, &work),
@@ -176,7 +181,7 @@ impl Db {
         call.watch = Some(Arc::clone(watch));
         let turn = call.turn(turns).await?;
         let connections = self.connections.clone();
-        call.blocking(move |call| {
+        call.blocking(&self.threads, move |call| {
             // Until the work is done, although the caller may have been answered by then.
             let _turn = turn;
             let mut tries_left = MAX_TRIES;

@@ -10,6 +10,7 @@ use super::call::Call;
 use super::connection::{Conn, Manager, REPLICA_SECONDS};
 use super::error::StoreError;
 use super::pool::Connections;
+use super::threads::Threads;
 use crate::config::{DatabaseSettings, DatabaseUrl};
 
 /// How long a replica that failed is left alone.
@@ -26,17 +27,16 @@ pub(crate) enum Freshness {
 
 pub(super) struct Replica {
     connections: Connections,
+    threads: Arc<Threads>,
     /// While it is not trusted: when to try it again.
     try_again_at: Mutex<Option<Instant>>,
 }
 
 impl Replica {
     /// Does not wait for it: it may be away now, or later.
-    pub(super) fn new(url: &DatabaseUrl, settings: &DatabaseSettings) -> Self {
-        Self {
-            connections: Connections::to_replica(Manager::of_replica(url), settings),
-            try_again_at: Mutex::default(),
-        }
+    pub(super) fn new(url: &DatabaseUrl, settings: &DatabaseSettings, threads: Arc<Threads>) -> Self {
+        let connections = Connections::to_replica(Manager::of_replica(url), settings);
+        Self { connections, threads, try_again_at: Mutex::default() }
     }
 
     /// What the replica answers; `None`: ask the primary.
@@ -50,7 +50,7 @@ impl Replica {
         }
         let connections = self.connections.clone();
         let call = Call::within(Duration::from_secs(REPLICA_SECONDS));
-        match call.blocking(move |call| connections.run(call, &*work)).await {
+        match call.blocking(&self.threads, move |call| connections.run(call, &*work)).await {
             Ok(found) => {
                 self.trust();
                 Some(found)

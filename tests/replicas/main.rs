@@ -31,3 +31,4 @@ mod lost_standby;
 mod reader;
 mod restart;
 mod tls;
+mod standstill;
