@@ -30,5 +30,5 @@ mod killed;
 mod lost_standby;
 mod reader;
 mod restart;
-mod tls;
 mod standstill;
+mod tls;
