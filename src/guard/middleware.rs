@@ -2,7 +2,6 @@
 
 use actix_web::Error;
 use actix_web::dev::ServiceRequest;
-use actix_web_httpauth::extractors::bearer::BearerAuth;
 use actix_web_httpauth::middleware::HttpAuthentication;
 use futures_util::future::LocalBoxFuture;
 
@@ -10,7 +9,7 @@ use super::authenticate::authenticate;
 use crate::http::body::refuse_announced_size;
 
 type Checked = Result<ServiceRequest, (Error, ServiceRequest)>;
-type Check = fn(ServiceRequest, Option<BearerAuth>) -> LocalBoxFuture<'static, Checked>;
+type Check = fn(ServiceRequest, ()) -> LocalBoxFuture<'static, Checked>;
 
 /// The middleware. What it found is shared with [`CurrentUser`](super::CurrentUser), which need not check again.
 ///
@@ -25,13 +24,13 @@ type Check = fn(ServiceRequest, Option<BearerAuth>) -> LocalBoxFuture<'static, C
 /// # drop(app);
 /// ```
 #[must_use]
-pub fn bearer() -> HttpAuthentication<Option<BearerAuth>, Check> {
-    // With an `Option`, our own check always runs, so challenges and bodies are ours and the scheme's case is ignored
-    // (actix-web-httpauth 0.8 compares it).
+pub fn bearer() -> HttpAuthentication<(), Check> {
+    // Nothing is extracted beforehand: our own check reads the header, so challenges and bodies are ours and the scheme's
+    // case does not matter (actix-web-httpauth 0.8 compares it), and the header is read once.
     HttpAuthentication::with_fn(check)
 }
 
-fn check(req: ServiceRequest, _: Option<BearerAuth>) -> LocalBoxFuture<'static, Checked> {
+fn check(req: ServiceRequest, (): ()) -> LocalBoxFuture<'static, Checked> {
     Box::pin(async move {
         if let Err(error) = refuse_announced_size(req.request()) {
             return Err((error.into(), req));
