@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::model::User;
 use crate::db::schema::{deleted_users, users};
-use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, query};
+use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, last_of_sequence, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -125,6 +125,13 @@ pub(crate) fn list_taken_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
 /// Those of the ids whose account was deleted.
 pub(crate) fn list_deleted_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
     Ok(deleted_users::table.filter(deleted_users::id.eq_any(ids)).select(deleted_users::id).load(conn)?)
+}
+
+/// Whether anybody has an account, or ever had one.
+pub(crate) fn has_had_users(conn: &mut Conn) -> Result<bool> {
+    // Rows that were written by hand, with ids of their own, do not move PostgreSQL's counter.
+    let first: Option<Id> = users::table.select(users::id).first(conn).optional()?;
+    Ok(first.is_some() || last_of_sequence(conn, "users", "id")? > 0)
 }
 
 /// Has the next account get an id beyond this one.

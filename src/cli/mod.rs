@@ -4,6 +4,7 @@ mod client;
 mod copy;
 mod import;
 mod key;
+mod seed;
 mod serve;
 mod user;
 
@@ -48,6 +49,9 @@ enum Command {
     Client(client::Command),
     /// Copy all data to another database, SQLite or PostgreSQL
     Copy(copy::Copy),
+    /// Fill an empty database with made-up accounts and posts, to measure with
+    #[command(hide = true)]
+    Seed(seed::Seed),
     /// Print the OpenAPI document
     Openapi,
     /// Print the effective settings, secrets masked
@@ -121,6 +125,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Key(command) => key::run(command, &settings).await,
         Command::Client(command) => client::run(command, &settings).await,
         Command::Copy(command) => copy::copy(&command, &settings),
+        Command::Seed(arguments) => seed::seed(&arguments, &settings).await,
         Command::Openapi => Ok(()),
     }
 }

@@ -34,17 +34,17 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
 
 async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(), CommandError> {
     let refused = |message: &str| CommandError::Refused(message.to_owned());
-    let password = NewPassword::parse(&read_password()?).map_err(|rejection| refused(&rejection.message))?;
+    let password = read_new_password()?;
     if password.is_email(&email) {
         return Err(refused("the password should not be the e-mail address"));
     }
     let db = Db::open(&settings.database)?;
-    let password_hash = Passwords::start(&settings.password)?.hash(password).await;
+    let password_hash = hash(password, settings).await?;
     let now = Timestamp::now();
     let user = NewUser {
         email_key: email.key(),
         email: email.as_str().to_owned(),
-        password_hash: password_hash.map_err(|error| refused(&error.to_string()))?,
+        password_hash,
         full_name: None,
         is_active: true,
         is_admin,
@@ -57,6 +57,17 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
         other => other.into(),
     })?;
     print(&format!("made account {} ({}){}", row.id, row.email, if is_admin { ", an admin" } else { "" }))
+}
+
+/// A password that a new account may have.
+pub(super) fn read_new_password() -> Result<NewPassword, CommandError> {
+    NewPassword::parse(&read_password()?).map_err(|rejection| CommandError::Refused(rejection.message))
+}
+
+/// The hash to keep of a password.
+pub(super) async fn hash(password: NewPassword, settings: &Settings) -> Result<String, CommandError> {
+    let hashed = Passwords::start(&settings.password)?.hash(password).await;
+    hashed.map_err(|busy| CommandError::Refused(busy.to_string()))
 }
 
 /// One line of standard input; on a terminal asked twice, without echo.

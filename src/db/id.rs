@@ -21,8 +21,12 @@ impl Id {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-        let id = text.parse().ok().filter(|id| canonical && (1..=Self::MAX.0).contains(id))?;
-        Some(Self(id))
+        text.parse().ok().filter(|_| canonical).and_then(Self::from_number)
+    }
+
+    /// The id of that number; `None` unless it is positive and below 2^53.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        (1..=Self::MAX.0).contains(&number).then_some(Self(number))
     }
 
     /// The id as a number.

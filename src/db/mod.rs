@@ -41,7 +41,7 @@ pub use id::Id;
 use pool::Connections;
 pub(crate) use replica::Freshness;
 use replica::Replica;
-pub(crate) use sequence::advance_sequence;
+pub(crate) use sequence::{advance_sequence, last_of_sequence};
 use threads::Threads;
 pub use time::Timestamp;
 use watch::Watch;

@@ -13,7 +13,7 @@ struct Last {
 }
 
 /// The last id that a table's counter has given out; 0 before the first.
-pub(super) fn last_of_sequence(conn: &mut Conn, table: &str, column: &str) -> QueryResult<i64> {
+pub(crate) fn last_of_sequence(conn: &mut Conn, table: &str, column: &str) -> QueryResult<i64> {
     let found: Vec<Last> = match conn {
         Conn::Postgres(conn) => {
             sql_query("SELECT pg_sequence_last_value(pg_get_serial_sequence($1, $2)::regclass) AS last")

@@ -2,4 +2,4 @@
 
 mod model;
 pub(crate) mod routes;
-mod store;
+pub(crate) mod store;

@@ -4,20 +4,21 @@ use diesel::prelude::*;
 
 use super::model::{NewPost, PageQuery, Post, PostChange};
 use crate::db::schema::posts;
-use crate::db::{Conn, Id, StoreError, Timestamp, query};
+use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-#[derive(Queryable, Selectable)]
+/// A post as it is kept.
+#[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = posts)]
-struct PostRow {
-    id: Id,
-    title: String,
-    content: String,
-    author_id: Id,
-    revision: i64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
+pub(crate) struct PostRow {
+    pub id: Id,
+    pub title: String,
+    pub content: String,
+    pub author_id: Id,
+    pub revision: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 impl From<PostRow> for Post {
@@ -71,6 +72,20 @@ pub(crate) fn insert_post(conn: &mut Conn, post: &NewPost, author_id: Id, now: T
     let id = diesel::insert_into(posts::table).values(row).returning(posts::id).get_result(conn)?;
     let (title, content) = (post.title.0.clone(), post.content.0.clone());
     Ok(Post { id, title, content, author_id, created_at: now, updated_at: now, revision: 1 })
+}
+
+/// Keeps posts that have their ids already.
+///
+/// # Errors
+/// [`StoreError::Taken`] when an id of them is there already, [`StoreError::ReferenceGone`] when an author is not.
+pub(crate) fn insert_posts(conn: &mut Conn, rows: &[PostRow]) -> Result<()> {
+    execute_on_either(conn, diesel::insert_into(posts::table).values(rows))?;
+    Ok(())
+}
+
+/// Has the next post get an id beyond this one.
+pub(crate) fn update_next_id(conn: &mut Conn, last: Id) -> Result<()> {
+    advance_sequence(conn, "posts", "id", last.get())
 }
 
 /// Changes a post, where `check` allows it to be changed as it is now.

@@ -1,4 +1,4 @@
-//! Data that moves: accounts out of files, and whole databases from one back end to the other.
+//! Data that moves: accounts out of files, whole databases from one back end to the other, and made-up ones to measure with.
 //!
 //! With `KEYFOB_TEST_DATABASE_URL=postgres://…` accounts are imported into PostgreSQL, and databases are copied there and
 //! back; otherwise only `SQLite` is used, and the tests that need both say that they were left out.
@@ -18,3 +18,4 @@ mod support;
 
 mod copy;
 mod import;
+mod seed;
