@@ -1,6 +1,8 @@
 //! Posts in the database.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
 
 use super::model::{NewPost, PageQuery, Post, PostChange};
 use crate::db::schema::posts;
@@ -44,14 +46,23 @@ pub(crate) fn find_post(conn: &mut Conn, id: Id) -> Result<Option<Post>> {
 
 /// A page, newest first, and one post more where there is a next page.
 pub(crate) fn list_posts(conn: &mut Conn, page: PageQuery) -> Result<Vec<Post>> {
-    let posts = posts::table
-        .select(query::columns_of::<PostRow>())
-        .filter(posts::id.lt(page.after.map_or(Id::MAX.get() + 1, Id::get)))
-        .order(posts::id.desc())
-        .limit(page.limit + 1);
-    let rows: Vec<PostRow> = match page.author_id {
-        Some(author_id) => query::load(conn, posts.filter(posts::author_id.eq(author_id)))?,
-        None => query::load(conn, posts)?,
+    let before = page.after.map_or(Id::MAX.get() + 1, Id::get);
+    let posts = posts::table.select(query::columns_of::<PostRow>()).limit(page.limit + 1);
+    let newest_first = posts.filter(posts::id.lt(before)).order(posts::id.desc());
+    let rows: Vec<PostRow> = match (page.author_id, &*conn) {
+        (None, _) => query::load(conn, newest_first)?,
+        (Some(author_id), Conn::Sqlite(_)) => query::load(conn, newest_first.filter(posts::author_id.eq(author_id)))?,
+        // Asked for an equality, PostgreSQL may walk down the newest posts of all in search of those of somebody who has
+        // written many: all of the table where these are old. Only the author's index has this order. (SQLite searches
+        // an index by the first column of such a pair only.)
+        (Some(author_id), Conn::Postgres(_)) => {
+            let pair = sql::<Bool>("(author_id, id) < (").bind::<BigInt, _>(author_id);
+            let posts = posts
+                .filter(posts::author_id.ge(author_id))
+                .filter(pair.sql(", ").bind::<BigInt, _>(before).sql(")"))
+                .order((posts::author_id.desc(), posts::id.desc()));
+            query::load(conn, posts)?
+        }
     };
     Ok(rows.into_iter().map(Post::from).collect())
 }

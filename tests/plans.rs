@@ -1,0 +1,317 @@
+//! Which indices the statements use: those that the service sends while it answers requests, noted as they are sent, and
+//! explained by the database that they were sent to. On tables of twenty thousand rows no statement reads a whole table.
+//!
+//! The service runs inside this process, since that is where diesel tells what it sends. With
+//! `KEYFOB_TEST_DATABASE_URL=postgres://…` it is `PostgreSQL` that explains. `cargo test --test plans -- --nocapture`
+//! prints the plans.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that meets something unexpected should stop there and say where"
+)]
+#![allow(unreachable_pub, reason = "nothing is outside of a test binary: `pub` marks what the tests may use")]
+
+#[path = "api/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "what only the tests of the routes use")]
+mod support;
+
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer};
+use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
+use diesel::sql_types::Text;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
+use keyfob::{Keyfob, Settings};
+use serde_json::{Value, json};
+
+use support::{Answer, Client, Home, PASSWORD, now_seconds, until};
+
+/// The tables that grow.
+const TABLES: [&str; 4] = ["users", "posts", "sessions", "revocations"];
+const KINDS: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+
+/// An index, by what `PostgreSQL` and `SQLite` call it.
+type Index = (&'static str, &'static str);
+const USERS_ID: Index = ("users_pkey on users", "users USING INTEGER PRIMARY KEY");
+const USERS_EMAIL: Index = ("users_email_key_key on users", "users USING INDEX sqlite_autoindex_users_1");
+const POSTS_ID: Index = ("posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
+const POSTS_NEWEST: Index = ("Backward using posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
+const POSTS_AUTHOR: Index = ("posts_author_id", "posts USING INDEX posts_author_id");
+const SESSIONS_ID: Index = ("sessions_pkey", "sessions USING INTEGER PRIMARY KEY");
+const SESSIONS_USER: Index = ("sessions_user_id", "sessions USING INDEX sessions_user_id");
+const SESSIONS_OVER: Index = ("sessions_expires_at", "INDEX sessions_expires_at");
+const SESSIONS_IDLE: Index = ("sessions_idle_until", "INDEX sessions_idle_until");
+const REVOCATIONS_ID: Index = ("revocations_pkey", "revocations USING INDEX sqlite_autoindex_revocations_1");
+const REVOCATIONS_SINCE: Index = ("revocations_revoked_at", "INDEX revocations_revoked_at");
+const REVOCATIONS_OVER: Index = ("revocations_expires_at", "INDEX revocations_expires_at");
+
+/// Every statement that was sent in this process, with its values, and not taken yet.
+static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[expect(clippy::unnecessary_wraps, reason = "what diesel asks for")]
+fn recorder() -> Option<Box<dyn Instrumentation>> {
+    Some(Box::new(|event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            SENT.lock().unwrap().push(query.to_string());
+        }
+    }))
+}
+
+/// What has been sent about the tables that grow since this was last asked.
+fn sent() -> Vec<String> {
+    let mut statements = std::mem::take(&mut *SENT.lock().unwrap());
+    let concerns = |text: &str| TABLES.iter().any(|table| text.contains(table));
+    statements.retain(|text| KINDS.iter().any(|kind| text.starts_with(kind)) && concerns(text));
+    statements
+}
+
+/// A service in this process, its database full.
+struct Service {
+    home: Home,
+    client: Client,
+}
+
+impl Service {
+    fn start() -> Self {
+        let home = Home::new();
+        home.run(&["seed", "--users", "2000", "--posts", "20000"], &format!("{PASSWORD}\n")).expect_success();
+        fill(&home);
+        set_default_instrumentation(recorder).expect("nobody else sets one");
+        let mut settings = Settings::load().expect("the defaults");
+        settings.database.url = home.database.url().parse().expect("a URL");
+        settings.password.bcrypt_cost = 4;
+        let (address, listening) = channel();
+        thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let keyfob = Keyfob::open(settings).await.expect("a database");
+                let server = HttpServer::new(move || App::new().configure(|cfg| keyfob.configure(cfg)));
+                let server = server.workers(1).disable_signals().bind("127.0.0.1:0").expect("a port");
+                address.send(server.addrs()[0]).expect("somebody waits");
+                server.run().await
+            })
+        });
+        let address = listening.recv_timeout(Duration::from_secs(60)).expect("the service starts");
+        Self { home, client: Client::new(&address.to_string()) }
+    }
+
+    /// Runs a request, and checks what was sent for it: all of it, and that each of these indices was used.
+    #[track_caller]
+    fn check(&self, what: &str, status: u16, indices: &[Index], request: impl Fn(&Client) -> Answer) -> Value {
+        sent();
+        let answer = request(&self.client);
+        assert_eq!(answer.status, status, "{answer}");
+        self.explain(what, &sent(), indices);
+        serde_json::from_slice(&answer.body).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn explain(&self, what: &str, statements: &[String], indices: &[Index]) {
+        let mut plans = Vec::new();
+        for statement in statements {
+            let plan = plan_of(&self.home.database.url(), statement);
+            println!("{what}\n  {}\n    {}", without_values(statement), plan.join("\n    "));
+            assert_eq!(reads_whole_table(&plan), None, "{what}: {statement}\n{plan:#?}");
+            plans.extend(plan);
+        }
+        for (on_postgres, on_sqlite) in indices {
+            let index = if is_postgres(&self.home.database.url()) { on_postgres } else { on_sqlite };
+            assert!(plans.iter().any(|line| line.contains(index)), "{what} does not use {index}: {plans:#?}");
+        }
+    }
+}
+
+/// Sessions and revocations, a few of which are over; then the statistics that `PostgreSQL` would soon gather by itself.
+fn fill(home: &Home) {
+    let now = now_seconds() * 1000;
+    let (later, secret) = (now + 86_400_000, home.database.bytes(&[7; 32]));
+    let over = |id: &str| format!("CASE WHEN {id} % 1000 = 0 THEN 1000 ELSE {later} END");
+    home.database.execute(&format!(
+        "INSERT INTO sessions (user_id, client_id, scope, secret_hash, generation, proven_generation, refreshed_at, \
+         refresh_ttl_seconds, created_at, last_used_at, expires_at) \
+         SELECT author_id, 'keyfob', 'profile', {secret}, 1, 1, {now}, 86400, {now}, {now}, {} FROM posts",
+        over("id")
+    ));
+    home.database.execute(&format!(
+        "INSERT INTO revocations (session_id, revoked_at, expires_at) SELECT id + 1000000, {now} - id * 1000, {} FROM posts",
+        over("id")
+    ));
+    if is_postgres(&home.database.url()) {
+        home.database.execute("ANALYZE");
+    }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres")
+}
+
+#[derive(QueryableByName)]
+struct SqliteLine {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[derive(QueryableByName)]
+struct PostgresLine {
+    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+    line: String,
+}
+
+/// How the database would run a statement, with the values that it came with.
+fn plan_of(url: &str, statement: &str) -> Vec<String> {
+    let (text, values) = statement.split_once(" -- binds: ").expect("diesel's way to show a statement");
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        let mut connection = SqliteConnection::establish(path).expect("the file opens");
+        let lines: Vec<SqliteLine> =
+            sql_query(format!("EXPLAIN QUERY PLAN {text}")).load(&mut connection).expect("a plan");
+        return lines.into_iter().map(|line| line.detail).collect();
+    }
+    let mut connection = PgConnection::establish(url).expect("PostgreSQL answers");
+    connection.batch_execute(&format!("PREPARE sent AS {text}")).expect("a statement");
+    let values = literals(values);
+    let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+    let lines: Vec<PostgresLine> =
+        sql_query(format!("EXPLAIN EXECUTE sent{values}")).load(&mut connection).expect("a plan");
+    lines.into_iter().map(|line| line.line).collect()
+}
+
+/// Values as Rust shows them, such as `[Id(7), "text", None, [1, 2]]`, as SQL writes them.
+fn literals(values: &str) -> Vec<String> {
+    let inner = values.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).expect("a list");
+    let (mut items, mut depth, mut is_quoted, mut before) = (vec![String::new()], 0, false, ' ');
+    for c in inner.chars() {
+        match c {
+            '"' if before != '\\' => is_quoted = !is_quoted,
+            '[' | '(' if !is_quoted => depth += 1,
+            ']' | ')' if !is_quoted => depth -= 1,
+            _ => {}
+        }
+        before = c;
+        if c == ',' && depth == 0 && !is_quoted {
+            items.push(String::new());
+        } else {
+            items.last_mut().expect("an item").push(c);
+        }
+    }
+    items.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(literal).collect()
+}
+
+fn literal(value: &str) -> String {
+    if let Some((_, inner)) = value.strip_suffix(')').and_then(|value| value.split_once('(')) {
+        return literal(inner);
+    }
+    if let Some(list) = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return format!("'{{{}}}'", literals(&format!("[{list}]")).join(","));
+    }
+    match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(text) => format!("'{}'", text.replace('\'', "''")),
+        None if value == "None" => "NULL".to_owned(),
+        None => value.to_owned(),
+    }
+}
+
+fn without_values(statement: &str) -> &str {
+    statement.split(" -- binds: ").next().unwrap_or_default()
+}
+
+/// The line of a plan that reads a whole table or a whole index.
+fn reads_whole_table(plan: &[String]) -> Option<&String> {
+    let is_walk = |at: usize, line: &str| {
+        let is_bounded = plan.get(at + 1).is_some_and(|next| next.contains("Index Cond"));
+        line.contains("Index") && line.contains(" using ") && !is_bounded
+    };
+    let mut lines = plan.iter().enumerate();
+    lines.find_map(|(at, line)| {
+        let is_whole = line.contains("Seq Scan on") || line.starts_with("SCAN ") || is_walk(at, line);
+        is_whole.then_some(line)
+    })
+}
+
+#[track_caller]
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value[member].as_str().unwrap_or_else(|| panic!("{member} in {value}"))
+}
+
+#[test]
+fn no_statement_of_a_request_reads_a_whole_table() {
+    let service = Service::start();
+    work_of_the_background(&service);
+    lists(&service);
+    accounts(&service);
+    a_statement_without_an_index_is_noticed(&service);
+}
+
+/// The clean-up, which comes first and then once a minute, and the feed of revocations.
+#[track_caller]
+fn work_of_the_background(service: &Service) {
+    let has_come =
+        || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("revocations"));
+    until("the first clean-up is over", Duration::from_secs(30), has_come);
+    let mut statements = sent();
+    // At the start a replica reads all revocations, whose access tokens may still live.
+    let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
+    statements.remove(start);
+    let indices = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID, REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID];
+    service.explain("background", &statements, &indices);
+}
+
+#[track_caller]
+fn lists(service: &Service) {
+    service.check("post", 200, &[POSTS_ID], |client| client.get("/posts/12345"));
+    let page = service.check("first page", 200, &[POSTS_NEWEST], |client| client.get("/posts"));
+    let next = format!("/posts?cursor={}", text(&page, "next_cursor"));
+    service.check("later page", 200, &[POSTS_NEWEST], |client| client.get(&next));
+    for author in [1, 2, 500] {
+        let first = format!("/posts?author_id={author}&limit=1");
+        let page = service.check("author, first page", 200, &[POSTS_AUTHOR], |client| client.get(&first));
+        let next = format!("{first}&cursor={}", text(&page, "next_cursor"));
+        service.check("author, later page", 200, &[POSTS_AUTHOR], |client| client.get(&next));
+    }
+}
+
+#[track_caller]
+fn accounts(service: &Service) {
+    let account = json!({"email": "new@example.com", "password": PASSWORD});
+    service.check("sign-up", 201, &[], |client| client.post("/signup", account.clone()));
+    service.check("sign-up, taken", 409, &[], |client| client.post("/signup", account.clone()));
+    let form = [("username", "user000042@example.com"), ("password", PASSWORD)];
+    let grant = service.check("log-in", 200, &[USERS_EMAIL, USERS_ID], |client| client.login(&form));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", text(&grant, "refresh_token"))];
+    let grant = service.check("refresh", 200, &[SESSIONS_ID, USERS_ID], |client| client.login(&form));
+    let token = text(&grant, "access_token");
+    let check = |what: &str, status: u16, indices: &[Index], request: &dyn Fn(&Client) -> Answer| {
+        service.check(what, status, indices, |client| request(&client.with_token(token)))
+    };
+    check("profile", 200, &[USERS_ID], &|user| user.get("/profile/42"));
+    let change = json!({"full_name": "Ada"});
+    check("change of profile", 200, &[USERS_ID], &|user| user.patch("/me", change.clone()));
+    let post = json!({"title": "title", "content": "content"});
+    check("new post", 201, &[POSTS_ID], &|user| user.post("/posts", post.clone()));
+    check("change of a post", 200, &[POSTS_ID], &|user| user.patch("/posts/20001", post.clone()));
+    check("deletion of a post", 204, &[POSTS_ID], &|user| user.delete("/posts/20001"));
+    check("sessions", 200, &[SESSIONS_USER], &|user| user.get("/me/sessions"));
+    check("sign-out elsewhere", 204, &[SESSIONS_USER, SESSIONS_ID], &|user| user.delete("/me/sessions"));
+    let deletion = json!({"password": PASSWORD});
+    let gone = |user: &Client| user.request("DELETE", "/me").json(&deletion).send();
+    check("deletion of an account", 204, &[USERS_ID, SESSIONS_USER], &gone);
+}
+
+/// Or this test could not fail.
+#[track_caller]
+fn a_statement_without_an_index_is_noticed(service: &Service) {
+    for text in [
+        "SELECT id FROM users WHERE full_name = 'User 7'",
+        "SELECT id FROM posts WHERE revision = 2 ORDER BY id DESC LIMIT 20",
+        "SELECT id FROM posts ORDER BY title LIMIT 20",
+        "SELECT id FROM sessions WHERE client_id = 'shop'",
+    ] {
+        let statement = format!("{text} -- binds: []");
+        let plan = plan_of(&service.home.database.url(), &statement);
+        assert!(reads_whole_table(&plan).is_some(), "{text}: {plan:#?}");
+    }
+}
