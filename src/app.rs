@@ -24,7 +24,7 @@ use crate::http::origin::TrustedProxies;
 use crate::http::tls;
 use crate::tokens::AccessToken;
 use crate::tokens::sessions::Sessions;
-use crate::{accounts, openapi, operations, posts, tokens};
+use crate::{accounts, openapi, operations, postman, posts, tokens};
 
 /// How long requests in flight may take after SIGTERM, in seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
@@ -117,6 +117,12 @@ pub fn openapi_document() -> utoipa::openapi::OpenApi {
     document
 }
 
+/// The Postman collection of the service, as it is sent; its `baseUrl` is the issuer's.
+pub(crate) fn postman_collection(settings: &Settings) -> Result<String, std::io::Error> {
+    let document = serde_json::to_value(openapi_document())?;
+    Ok(serde_json::to_string_pretty(&postman::collection(&document, &settings.token.issuer))?)
+}
+
 impl Keyfob {
     /// Opens the database, brings it up to date, and loads the keys, making what a first start lacks.
     ///
@@ -128,12 +134,13 @@ impl Keyfob {
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let document = openapi_document();
         let text = document.to_pretty_json().map_err(std::io::Error::other)?;
+        let collection = postman_collection(&settings)?;
         Ok(Self(Arc::new(Parts {
             _background: Background::start(db.clone(), sessions.clone().into_inner())?,
             passwords: Data::new(Passwords::start(&settings.password)?),
             attempts: Data::new(Attempts::new(&settings.rate_limit)),
             routes: Data::new(Routes::of(&document)),
-            document: Data::new(Document(Bytes::from(text))),
+            document: Data::new(Document { openapi: Bytes::from(text), postman: Bytes::from(collection) }),
             db: Data::new(db),
             sessions,
             settings,

@@ -21,6 +21,7 @@ mod http;
 mod input;
 mod openapi;
 mod operations;
+mod postman;
 mod posts;
 mod tokens;
 

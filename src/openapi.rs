@@ -34,7 +34,8 @@ pub(crate) struct OAuthProblem {
 /// The document without its paths, which the routes add.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Keyfob", description = FIRST_STEPS, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    info(title = "Keyfob", description = FIRST_STEPS, contact(name = "Those who run this service"), license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    servers((url = "/", description = "This service")),
     components(schemas(Problem, OAuthProblem)),
     tags(
         (name = "accounts", description = "Sign up, and look after one's own account."),
@@ -46,8 +47,10 @@ pub(crate) struct OAuthProblem {
 struct Head;
 
 const FIRST_STEPS: &str = "\
-**First steps**: open *Sign up* below, press *Execute*. Then press **Authorize**, type the e-mail address and the \
-password (nothing else), and try *Read one's own account* or *Write a post*.\n\n\
+**First steps** on [the page to try it out](docs): open *Sign up*, press *Execute*. Then press **Authorize**, type the \
+e-mail address and the password (nothing else), and try *Read one's own account* or *Write a post*.\n\n\
+To read and search: [Redoc](redoc). For Postman, Bruno and Insomnia: [postman.json](postman.json), to be imported by its \
+URL.\n\n\
 Errors are RFC 9457 problems; those of the OAuth endpoints are RFC 6749 errors. Times are UTC.";
 
 /// The head, to which paths are added before [`finish`].
@@ -74,6 +77,8 @@ impl Modify for Finish {
             for operation in operations.into_iter().flatten() {
                 add_shared_errors(operation);
                 add_examples(operation, &schemas);
+                // Said of each: with no word some tools take it that security was forgotten.
+                operation.security.get_or_insert_default();
             }
         }
     }
@@ -101,7 +106,7 @@ fn problem_example(status: u16, detail: &str) -> Value {
 }
 
 /// The example that a schema gives, or that its members give together.
-fn example_of(schema: &Value, schemas: &Value) -> Value {
+pub(crate) fn example_of(schema: &Value, schemas: &Value) -> Value {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return example_of(&schemas[name], schemas);
     }

@@ -29,6 +29,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 }
 
 /// Is it alive?
+///
+/// 200 while the process lives, whatever else is wrong.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The process lives.", body = Health)))]
 #[get("/healthz")]
 pub(crate) async fn check_health() -> HttpResponse {
@@ -36,6 +38,8 @@ pub(crate) async fn check_health() -> HttpResponse {
 }
 
 /// Can it do its work?
+///
+/// Whether the database answers: what a load balancer asks.
 #[utoipa::path(
     tag = "operations",
     responses(

@@ -197,6 +197,8 @@ pub(crate) async fn read_profile(
 }
 
 /// Read one's own account
+///
+/// Of whoever the token was given to.
 #[utoipa::path(
     tag = "accounts",
     security(("OAuth2PasswordBearer" = ["profile"])),
@@ -209,6 +211,8 @@ pub(crate) async fn read_me(user: CurrentUser<scopes::Profile>, db: Data<Db>) ->
 }
 
 /// Change one's own account
+///
+/// What is absent stays.
 #[utoipa::path(
     tag = "accounts",
     request_body = AccountChange,

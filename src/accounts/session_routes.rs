@@ -51,6 +51,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 }
 
 /// List one's own sessions
+///
+/// Where one is signed in: one session for each log-in that has not ended.
 #[utoipa::path(
     tag = "accounts",
     security(("OAuth2PasswordBearer" = ["profile"])),
@@ -75,6 +77,8 @@ pub(crate) async fn list_sessions(
 }
 
 /// End one of one's own sessions
+///
+/// Signs out there: its refresh token dies at once, its access tokens within a second.
 #[utoipa::path(
     tag = "accounts",
     params(("id" = i64, Path, description = "The session's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)),
@@ -97,6 +101,8 @@ pub(crate) async fn end_session(
 }
 
 /// End all of one's own sessions but this one
+///
+/// Signs out everywhere else.
 #[utoipa::path(
     tag = "accounts",
     security(("OAuth2PasswordBearer" = ["profile"])),

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::app::{Keyfob, StartError, openapi_document};
+use crate::app::{Keyfob, StartError, openapi_document, postman_collection};
 use crate::config::{ConfigError, Settings};
 use crate::db::{CopyError, Db, OpenError, StoreError};
 use crate::tokens::KeyError;
@@ -54,6 +54,8 @@ enum Command {
     Seed(seed::Seed),
     /// Print the OpenAPI document
     Openapi,
+    /// Print the Postman collection
+    Postman,
     /// Print the effective settings, secrets masked
     Config,
 }
@@ -117,6 +119,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Serve => serve::serve(settings).await,
         Command::Config => print(settings.masked().trim_end()),
+        Command::Postman => print(&postman_collection(&settings)?),
         Command::Migrate => {
             Db::open(&settings.database)?;
             print(&format!("{} is up to date", settings.database.url))

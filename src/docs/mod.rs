@@ -1,4 +1,7 @@
-//! The pages for people: Swagger UI at `/docs`, wholly from the binary, and the document that it shows.
+//! The pages for people: Swagger UI at `/docs` and Redoc at `/redoc`, wholly from the binary, and the document that they
+//! show, also as a Postman collection.
+
+mod redoc;
 
 use std::sync::Arc;
 
@@ -20,16 +23,26 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// Files change with the binary, so a day is short enough and saves the next visit.
 const ASSET_CACHING: &str = "public, max-age=86400";
 
-/// The OpenAPI document, as it is sent.
+/// The OpenAPI document and the Postman collection of it, as they are sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Document(pub Bytes);
+pub(crate) struct Document {
+    pub(crate) openapi: Bytes,
+    pub(crate) postman: Bytes,
+}
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(redirect_to_docs).service(read_docs).service(read_openapi);
+    cfg.service(redirect_to_docs)
+        .service(read_docs)
+        .service(redoc::read_redoc)
+        .service(read_openapi)
+        .service(read_postman);
     cfg.map(|cfg| cfg.service(redirect_docs_slash).service(read_docs_asset));
+    cfg.map(|cfg| cfg.service(redoc::redirect_redoc_slash).service(redoc::read_redoc_asset));
 }
 
 /// To the documentation
+///
+/// For whoever opens the service in a browser.
 #[utoipa::path(tag = "operations", responses((status = 307, description = "To `/docs`.")))]
 #[get("/")]
 pub(crate) async fn redirect_to_docs() -> HttpResponse {
@@ -42,18 +55,25 @@ pub(crate) async fn redirect_to_docs() -> HttpResponse {
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The page.", body = String, content_type = "text/html", example = "<!doctype html>")))]
 #[get("/docs")]
 pub(crate) async fn read_docs() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
-        .body(PAGE)
+    page(PAGE, POLICY)
 }
 
 /// This document
+///
+/// OpenAPI 3.1, for code generators and other tools.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" }))))]
 #[get("/openapi.json")]
 pub(crate) async fn read_openapi(document: Data<Document>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.0.clone())
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.openapi.clone())
+}
+
+/// Postman collection
+///
+/// Every route as a request of a Postman collection (format v2.1), to be imported by its URL; Bruno and Insomnia take it too.
+#[utoipa::path(tag = "operations", responses((status = 200, description = "The collection.", body = Object, example = json!({ "info": { "name": "Keyfob" } }))))]
+#[get("/postman.json")]
+pub(crate) async fn read_postman(document: Data<Document>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.postman.clone())
 }
 
 #[get("/docs/")]
@@ -64,12 +84,6 @@ async fn redirect_docs_slash() -> HttpResponse {
 /// A file of the page: ours, or one of Swagger UI's.
 #[get("/docs/{file}")]
 async fn read_docs_asset(file: Path<String>) -> Result<HttpResponse, ApiError> {
-    let asset = |content_type: &str, body: Bytes| {
-        HttpResponse::Ok()
-            .insert_header((CACHE_CONTROL, ASSET_CACHING))
-            .insert_header((CONTENT_TYPE, content_type))
-            .body(body)
-    };
     match file.as_str() {
         "docs.js" => return Ok(asset("text/javascript; charset=utf-8", Bytes::from_static(SCRIPT.as_bytes()))),
         "icon.svg" => return Ok(asset("image/svg+xml", Bytes::from_static(ICON.as_bytes()))),
@@ -81,4 +95,19 @@ async fn read_docs_asset(file: Path<String>) -> Result<HttpResponse, ApiError> {
         .map_err(|error| ApiError::Internal(error.to_string()))?
         .ok_or(ApiError::NotFound)?;
     Ok(asset(&found.content_type, Bytes::from(found.bytes.into_owned())))
+}
+
+fn page(html: &'static str, policy: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .body(html)
+}
+
+fn asset(content_type: &str, body: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, ASSET_CACHING))
+        .insert_header((CONTENT_TYPE, content_type))
+        .body(body)
 }

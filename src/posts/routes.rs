@@ -17,9 +17,9 @@ use crate::http::{Json, PathId, Query};
 use crate::tokens::scopes;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(read_post)
-        .service(list_posts)
+    cfg.service(list_posts)
         .service(create_post)
+        .service(read_post)
         .service(replace_post)
         .service(update_post)
         .service(delete_post);
@@ -60,6 +60,8 @@ pub(crate) async fn list_posts(
 }
 
 /// Read a post
+///
+/// With its version as an `ETag`.
 #[utoipa::path(
     tag = "posts",
     params(
@@ -84,6 +86,8 @@ pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>
 }
 
 /// Write a post
+///
+/// The caller is its author.
 #[utoipa::path(
     tag = "posts",
     request_body = NewPost,

@@ -20,21 +20,22 @@ use crate::accounts::store as accounts;
 use crate::db::{Db, Timestamp};
 use crate::http::origin::{client_address, user_agent};
 
-/// The form of the token endpoint, for the document; it is read by [`OAuthForm`].
+// Only for the document; what comes is read by `OAuthForm`.
+/// The form of the token endpoint.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form in the OpenAPI document")]
 pub(crate) struct LoginForm {
     /// `password` (also assumed when it is absent) or `refresh_token`.
     #[schema(example = "password", nullable = false)]
     grant_type: Option<String>,
-    /// The e-mail address.
+    /// The e-mail address; empty with a refresh token.
     #[schema(example = "ada@example.com", nullable = false)]
     username: String,
-    /// The password, as typed.
+    /// The password, as typed; empty with a refresh token.
     #[schema(format = Password, example = "correct horse battery staple")]
     password: String,
     /// Space-separated; empty: all that you may have.
-    #[schema(example = "", default = "", nullable = false)]
+    #[schema(example = "", nullable = false)]
     scope: Option<String>,
     /// Empty: the built-in public client `keyfob`.
     #[schema(example = "", nullable = false)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Actor, Answer, Server, header_names};
 
 /// What stands in the contract: method, path, statuses that a client can meet.
-const OPERATIONS: [(&str, &str, &[u16]); 13] = [
+const OPERATIONS: [(&str, &str, &[u16]); 15] = [
     ("post", "/login", &[200, 400, 401, 413, 429, 503]),
     ("post", "/signup", &[201, 400, 409, 413, 415, 422, 429, 503]),
     ("get", "/profile/{id}", &[200, 401, 403, 404, 422, 503]),
@@ -21,6 +21,8 @@ const OPERATIONS: [(&str, &str, &[u16]); 13] = [
     ("delete", "/posts/{id}", &[204, 401, 403, 404, 422, 503]),
     ("get", "/healthz", &[200]),
     ("get", "/readyz", &[200, 503]),
+    ("get", "/redoc", &[200]),
+    ("get", "/postman.json", &[200]),
 ];
 
 /// The paths whose errors are those of RFC 6749.
@@ -33,7 +35,7 @@ fn document(server: &Server) -> Value {
 }
 
 /// Every operation of the document: method, path, operation.
-fn operations(document: &Value) -> Vec<(String, String, Value)> {
+pub(crate) fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let mut operations = Vec::new();
     for (path, item) in paths {
@@ -52,7 +54,7 @@ fn concrete(path: &str) -> String {
 }
 
 /// The scopes that an operation asks for; `None` when it is open to anyone.
-fn needed_scopes(operation: &Value) -> Option<Vec<String>> {
+pub(crate) fn needed_scopes(operation: &Value) -> Option<Vec<String>> {
     let requirements = operation.get("security")?.as_array()?;
     let requirement = requirements.iter().find_map(|one| one.as_object().filter(|one| !one.is_empty()))?;
     let scopes = requirement.values().flat_map(|scopes| scopes.as_array().into_iter().flatten());
@@ -60,7 +62,7 @@ fn needed_scopes(operation: &Value) -> Option<Vec<String>> {
 }
 
 /// Follows redirects, as a browser does.
-fn browse(server: &Server, path: &str) -> (String, Answer) {
+pub(crate) fn browse(server: &Server, path: &str) -> (String, Answer) {
     let mut path = path.to_owned();
     for _ in 0..5 {
         let answer = server.get(&path);
@@ -73,7 +75,7 @@ fn browse(server: &Server, path: &str) -> (String, Answer) {
 }
 
 /// A relative reference, seen from a page of the service itself.
-fn resolve(page: &str, reference: &str) -> String {
+pub(crate) fn resolve(page: &str, reference: &str) -> String {
     assert!(!reference.contains("//"), "another host: {reference}");
     if reference.starts_with('/') {
         return reference.to_owned();
@@ -83,7 +85,7 @@ fn resolve(page: &str, reference: &str) -> String {
 }
 
 /// What a page loads.
-fn references(html: &str) -> Vec<String> {
+pub(crate) fn references(html: &str) -> Vec<String> {
     let values = |name: &str| {
         html.split(&format!("{name}=\""))
             .skip(1)

@@ -1,0 +1,96 @@
+//! A route, as the OpenAPI document describes it.
+
+use serde_json::{Map, Value};
+
+/// One operation of the document.
+pub(super) struct Route<'a> {
+    pub(super) method: String,
+    pub(super) path: &'a str,
+    pub(super) operation: &'a Value,
+    pub(super) schemas: &'a Value,
+}
+
+/// Every operation of the document.
+pub(super) fn routes(document: &Value) -> Vec<Route<'_>> {
+    let schemas = &document["components"]["schemas"];
+    let paths = members(&document["paths"]);
+    let operations = paths.flat_map(|(path, item)| members(item).map(move |one| (path, one)));
+    operations
+        .filter(|(_, (_, operation))| operation["operationId"].is_string())
+        .map(|(path, (method, operation))| Route { method: method.to_uppercase(), path, operation, schemas })
+        .collect()
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+impl<'a> Route<'a> {
+    pub(super) fn id(&self) -> &'a str {
+        self.operation["operationId"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn summary(&self) -> &'a str {
+        self.operation["summary"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn tag(&self) -> &'a str {
+        self.operation["tags"][0].as_str().unwrap_or_default()
+    }
+
+    /// Where it stands in its folder: things are made, read, changed, deleted, and the part before the whole.
+    pub(super) fn rank(&self) -> (usize, usize) {
+        let methods = ["POST", "GET", "PUT", "PATCH", "DELETE"];
+        let method = methods.iter().position(|method| *method == self.method).unwrap_or(methods.len());
+        let depth = self.path.split('/').count();
+        (method, if self.method == "DELETE" { usize::MAX - depth } else { 0 })
+    }
+
+    /// The scope that its token must have; `None`: anyone may use it.
+    pub(super) fn scope(&self) -> Option<&'a str> {
+        let requirement = self.operation["security"][0].as_object()?;
+        requirement.values().next()?[0].as_str()
+    }
+
+    /// The status of success and its answer.
+    pub(super) fn success(&self) -> (u16, &'a Value) {
+        let responses = members(&self.operation["responses"]);
+        let mut known = responses.filter_map(|(status, response)| Some((status.parse().ok()?, response)));
+        known.find(|(status, _)| *status < 400 && *status != 304).unwrap_or((200, &Value::Null))
+    }
+
+    /// The content type and the schema of the answer of success.
+    pub(super) fn success_content(&self) -> Option<(&'a String, &'a Value)> {
+        let (_, response) = self.success();
+        let (content_type, content) = response["content"].as_object()?.iter().next()?;
+        Some((content_type, &content["schema"]))
+    }
+
+    /// The content type and the schema of its body.
+    pub(super) fn body(&self) -> Option<(&'a String, &'a Value)> {
+        let (content_type, content) = self.operation["requestBody"]["content"].as_object()?.iter().next()?;
+        Some((content_type, &content["schema"]))
+    }
+
+    /// A schema's members, and the names of those that are required.
+    pub(super) fn members_of(&self, schema: &'a Value) -> Option<(&'a Map<String, Value>, Vec<&'a str>)> {
+        let schema = schema_name(schema).map_or(schema, |name| &self.schemas[name]);
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        Some((schema["properties"].as_object()?, required.collect()))
+    }
+
+    /// The variable that holds the id in its path: of what it answers with, or of what the path lists.
+    pub(super) fn id_variable(&self) -> String {
+        let answered = self.success_content().and_then(|(_, schema)| schema_name(schema));
+        let listed = || self.path.split('/').take_while(|part| !part.starts_with('{')).last();
+        match answered.or_else(listed) {
+            Some(name) => format!("{}_id", name.trim_end_matches('s').to_lowercase()),
+            None => "id".into(),
+        }
+    }
+}
+
+/// The name that a reference to a schema gives.
+fn schema_name(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
+}

@@ -1,0 +1,74 @@
+//! What is checked after a request, and kept for those after it. Bruno and Insomnia run these scripts too.
+
+use serde_json::{Value, json};
+
+use super::Variation;
+use super::request::{is_json, needs_client};
+use super::route::Route;
+
+/// The lines of a request's test script.
+pub(super) fn lines(route: &Route<'_>, variation: Variation) -> Vec<String> {
+    let (success, response) = route.success();
+    let expected = match condition(route) {
+        Some((condition, otherwise)) => format!("{condition} ? {success} : {otherwise}"),
+        None => success.to_string(),
+    };
+    let mut lines = vec![
+        format!("const expected = {expected};"),
+        "pm.test(`Status ${expected}`, () => pm.response.to.have.status(expected));".into(),
+    ];
+    let checks = checks(route).into_iter().chain(kept(route, variation));
+    let checks: Vec<String> = checks.map(|line| format!("  {line}")).collect();
+    if !checks.is_empty() && !response.is_null() {
+        lines.push(format!("if (pm.response.code === {success}) {{"));
+        lines.extend(checks);
+        lines.push("}".into());
+    }
+    lines
+}
+
+/// What success depends on besides the request, as JavaScript, and the status without it.
+fn condition(route: &Route<'_>) -> Option<(&'static str, u16)> {
+    let takes_mail_token = route.body().is_some_and(|(content_type, schema)| {
+        let has_token = |(members, _): (&serde_json::Map<String, Value>, _)| members.contains_key("token");
+        is_json(content_type) && route.members_of(schema).is_some_and(has_token)
+    });
+    if route.scope() == Some("admin") {
+        return Some((r#"(pm.variables.get("scope") || "").split(" ").includes("admin")"#, 403));
+    }
+    if needs_client(route) {
+        return Some((r#"pm.variables.get("client_secret")"#, 401));
+    }
+    takes_mail_token.then_some((r#"pm.variables.get("mail_token")"#, 400))
+}
+
+fn checks(route: &Route<'_>) -> Vec<String> {
+    let Some((content_type, schema)) = route.success_content() else { return Vec::new() };
+    let mut lines = vec![format!(
+        "pm.test(\"Content type {content_type}\", () => pm.expect(pm.response.headers.get(\"Content-Type\")).to.include(\"{content_type}\"));"
+    )];
+    if let Some((_, required)) = route.members_of(schema).filter(|(_, required)| !required.is_empty()) {
+        let names = json!(required);
+        lines.push(format!(
+            "pm.test(\"All members are there\", () => pm.expect(Object.keys(pm.response.json())).to.include.members({names}));"
+        ));
+    }
+    lines
+}
+
+/// What later requests need.
+fn kept(route: &Route<'_>, variation: Variation) -> Vec<String> {
+    let keep = |name: &str, value: &str| format!("pm.collectionVariables.set(\"{name}\", {value});");
+    match route.id() {
+        "log_in" if variation == Variation::OtherDevice => Vec::new(),
+        "log_in" => ["access_token", "refresh_token", "scope"]
+            .map(|name| keep(name, &format!("pm.response.json().{name}")))
+            .to_vec(),
+        "list_sessions" => vec![
+            "const other = pm.response.json().items.find((session) => !session.current);".into(),
+            format!("if (other) {}", keep("session_id", "other.id")),
+        ],
+        _ if route.success().0 == 201 => vec![keep(&route.id_variable(), "pm.response.json().id")],
+        _ => Vec::new(),
+    }
+}
