@@ -1,166 +1,29 @@
 // A newcomer's path through /docs, in Chromium: sign up, Authorize, read the own profile, write a post, log out.
-//
-//   BASE_URL  where Keyfob listens             (http://127.0.0.1:8000)
-//   OUT_DIR   where the screenshots go         (out/ beside this file)
-//   CHROMIUM  the browser's executable         (/usr/bin/chromium)
-//
-// Every test opens a page of its own and fails on what nobody may see: a request to another host, a console or page
-// error, a Content-Security-Policy violation, a refused request that the test did not ask for, a password dialog of
-// the browser. The service keeps the accounts and posts that a run makes; their e-mails are new each time.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { BASE_URL, FOREIGN_HOST, WatchedPage, onPage } from './page.mjs';
 
-const BASE_URL = new URL(process.env.BASE_URL || 'http://127.0.0.1:8000');
-const OUT_DIR = process.env.OUT_DIR || join(import.meta.dirname, 'out');
-const FOREIGN_HOST = 'keyfob.test';
 const PASSWORD = 'correct horse & battery+staple é%';
-const WAIT_MS = 15_000;
 
-let browser;
-let profileDir;
-
-before(async () => {
-  const alive = await fetch(new URL('/healthz', BASE_URL)).catch((cause) => cause);
-  assert.ok(alive.ok, `no Keyfob answers at ${BASE_URL}healthz: ${alive.status ?? alive.cause?.message ?? alive.message}`);
-  mkdirSync(OUT_DIR, { recursive: true });
-  profileDir = mkdtempSync(join(tmpdir(), 'keyfob-browser-'));
-  browser = await chromium.launchPersistentContext(profileDir, {
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    headless: true,
-    viewport: { width: 1200, height: 900 },
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      `--host-resolver-rules=MAP ${FOREIGN_HOST} ${BASE_URL.hostname}`,
-    ],
-  });
-  browser.setDefaultTimeout(WAIT_MS);
-});
-
-after(async () => {
-  await browser?.close();
-  if (profileDir) rmSync(profileDir, { recursive: true, force: true });
-});
-
-/** A test with a page of its own, which must end without a fault. */
-function onDocs(name, body, base = BASE_URL) {
-  test(name, { timeout: 90_000 }, async () => {
-    const page = await browser.newPage();
-    try {
-      const docs = await Docs.open(page, base);
-      await body(docs);
-      docs.assertNoFaults();
-    } catch (cause) {
-      const file = join(OUT_DIR, `failed-${name.replaceAll(/[^a-z0-9]+/gi, '-')}.png`);
-      await page.screenshot({ path: file, fullPage: true }).catch(() => {});
-      throw cause;
-    } finally {
-      await page.close();
-    }
-  });
+function onDocs(name, body, { base = BASE_URL, fragment = '', colorScheme } = {}) {
+  onPage(name, (page) => Docs.open(page, base, fragment, colorScheme), body);
 }
 
-/** The /docs page: its blocks, its Authorize dialog, and everything that went wrong on it. */
-class Docs {
-  #page;
-  #origin;
-  #faults = [];
-  #refusals = [];
-
-  static async open(page, base) {
-    const docs = new Docs();
-    docs.#page = page;
-    docs.#origin = base.origin;
-    await docs.#watch();
-    await page.goto(new URL('/docs', base).href);
+/** The /docs page: its blocks and its Authorize dialog. */
+class Docs extends WatchedPage {
+  static async open(page, base, fragment, colorScheme) {
+    const docs = new Docs(page, base);
+    await docs.watch();
+    await page.emulateMedia({ colorScheme });
+    await page.goto(new URL(`/docs${fragment}`, base).href);
     await page.locator('.opblock').first().waitFor();
     return docs;
   }
 
-  async #watch() {
-    const page = this.#page;
-    const fault = (text) => this.#faults.push(text.replaceAll(/\s+/g, ' '));
-
-    page.on('request', (request) => {
-      const url = new URL(request.url());
-      if (!['data:', 'blob:'].includes(url.protocol) && url.origin !== this.#origin) {
-        fault(`request to another host: ${url.href}`);
-      }
-    });
-    page.on('requestfailed', (request) => fault(`request failed: ${request.url()} ${request.failure()?.errorText}`));
-    page.on('websocket', (socket) => fault(`web socket: ${socket.url()}`));
-    page.on('pageerror', (error) => fault(`page error: ${error.message}`));
-    page.on('dialog', async (dialog) => {
-      fault(`dialog: ${dialog.message()}`);
-      await dialog.dismiss();
-    });
-    page.on('console', (message) => {
-      const url = message.location().url;
-      if (/^Failed to load resource: the server responded with a status of/.test(message.text())) return; // counted below
-      if (message.type() === 'error') fault(`console error: ${message.text()} (${url})`);
-    });
-    page.on('response', (response) => {
-      if (response.status() < 400) return;
-      const refusal = `${response.status()} ${response.request().method()} ${new URL(response.url()).pathname}`;
-      const at = this.#refusals.indexOf(refusal);
-      if (at < 0) fault(`unexpected refusal: ${refusal}`);
-      else this.#refusals.splice(at, 1);
-    });
-
-    // A violation that is only reported leaves no console error, and the page's own handler could hide it.
-    await page.exposeFunction('keyfobCspViolation', (text) => fault(`CSP violation: ${text}`));
-    await page.addInitScript(() => {
-      document.addEventListener('securitypolicyviolation', (event) => {
-        window.keyfobCspViolation(`${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile ?? ''}`);
-      });
-    });
-
-    // Headless Chromium draws no password dialog; `authRequired` is the moment at which it would.
-    const chrome = await page.context().newCDPSession(page);
-    const gone = () => {}; // the page was closed under the request
-    chrome.on('Fetch.requestPaused', ({ requestId }) => chrome.send('Fetch.continueRequest', { requestId }).catch(gone));
-    chrome.on('Fetch.authRequired', ({ requestId, request, authChallenge }) => {
-      fault(`the browser asks for a password: ${authChallenge.scheme} at ${request.url}`);
-      chrome.send('Fetch.continueWithAuth', { requestId, authChallengeResponse: { response: 'CancelAuth' } }).catch(gone);
-    });
-    await chrome.send('Fetch.enable', { handleAuthRequests: true });
-  }
-
-  /** Announces an answer of 400 or more, once: `401 GET /me`. */
-  expectRefusal(refusal) {
-    this.#refusals.push(refusal);
-  }
-
-  assertNoFaults() {
-    if (this.#faults.length > 0) assert.fail(`the page had faults: ${this.#faults.join(' | ')}`);
-    if (this.#refusals.length > 0) assert.fail(`expected refusals that did not come: ${this.#refusals.join(' | ')}`);
-  }
-
-  async screenshot(name, options = {}) {
-    await this.#page.mouse.move(0, 0);
-    await this.#page.screenshot({ path: join(OUT_DIR, name), animations: 'disabled', ...options });
-  }
-
-  /** The page from its top down to the end of an element. */
-  async screenshotDownTo(locator, name) {
-    const bottom = await locator.evaluate((element) => element.getBoundingClientRect().bottom + window.scrollY);
-    const { width } = this.#page.viewportSize();
-    await this.screenshot(name, { fullPage: true, clip: { x: 0, y: 0, width, height: Math.ceil(bottom) + 4 } });
-  }
-
-  async screenshotOf(locator, name) {
-    await locator.screenshot({ path: join(OUT_DIR, name), animations: 'disabled' });
-  }
-
   /** The operation's block, found by what a reader sees: its method and its path. */
   block(method, path) {
-    return this.#page.locator(`.opblock-${method.toLowerCase()}`, {
-      has: this.#page.locator(`.opblock-summary-path[data-path="${path}"]`),
+    return this.page.locator(`.opblock-${method.toLowerCase()}`, {
+      has: this.page.locator(`.opblock-summary-path[data-path="${path}"]`),
     });
   }
 
@@ -179,8 +42,11 @@ class Docs {
   }
 
   /** Fills the body, if there is one to fill, and presses Execute; gives the status and body that the page shows. */
-  async execute(method, path, body) {
+  async execute(method, path, body, parameters = {}) {
     const block = await this.open(method, path);
+    for (const [name, value] of Object.entries(parameters)) {
+      await block.locator(`tr[data-param-name="${name}"] input`).fill(String(value));
+    }
     if (body !== undefined) await block.locator('textarea.body-param__text').fill(JSON.stringify(body, null, 2));
     await block.getByRole('button', { name: 'Execute' }).click();
     const live = block.locator('.live-responses-table');
@@ -197,16 +63,16 @@ class Docs {
   }
 
   get dialog() {
-    return this.#page.locator('.dialog-ux .modal-ux');
+    return this.page.locator('.dialog-ux .modal-ux');
   }
 
   async openDialog() {
-    await this.#page.locator('.scheme-container button.authorize').click();
+    await this.page.locator('.scheme-container button.authorize').click();
     await this.dialog.locator('#oauth_username').or(this.dialog.getByRole('button', { name: 'Remove authorization' })).waitFor();
   }
 
   async closeDialog() {
-    await this.dialog.getByRole('button', { name: 'Close', exact: true }).and(this.#page.locator('.btn-done')).click();
+    await this.dialog.getByRole('button', { name: 'Close', exact: true }).and(this.page.locator('.btn-done')).click();
     await this.dialog.waitFor({ state: 'detached' });
   }
 
@@ -217,7 +83,7 @@ class Docs {
     await dialog.locator('#oauth_password').fill(password);
     if (location) await dialog.locator('#password_type').selectOption(location);
     if (clientId !== undefined) await dialog.locator('#client_id_password').fill(clientId);
-    const sent = this.#page.waitForRequest((request) => new URL(request.url()).pathname === '/login');
+    const sent = this.page.waitForRequest((request) => new URL(request.url()).pathname === '/login');
     await dialog.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click();
     return sent;
   }
@@ -250,6 +116,11 @@ class Docs {
   }
 }
 
+/** The body that the page shows, under its button for a download. */
+function shownJson(text) {
+  return JSON.parse(text.slice(text.indexOf('{')));
+}
+
 onDocs('the page stands by itself and shows the operations of the quick start', async (docs) => {
   for (const [method, path] of [['POST', '/signup'], ['POST', '/login'], ['GET', '/me'], ['GET', '/posts'], ['POST', '/posts']]) {
     assert.equal(await docs.block(method, path).count(), 1, `${method} ${path} is not on the page`);
@@ -260,7 +131,7 @@ onDocs('the page stands by itself and shows the operations of the quick start', 
 onDocs('under another host name it still asks no other host', async (docs) => {
   const { status } = await docs.execute('GET', '/posts');
   assert.equal(status, 200, `GET /posts shows ${status}`);
-}, new URL(BASE_URL.href.replace(BASE_URL.hostname, FOREIGN_HOST)));
+}, { base: new URL(BASE_URL.href.replace(BASE_URL.hostname, FOREIGN_HOST)) });
 
 onDocs('sign up, Authorize, own profile, a post, Logout', async (docs) => {
   const email = await docs.signUp();
@@ -279,6 +150,15 @@ onDocs('sign up, Authorize, own profile, a post, Logout', async (docs) => {
   assert.equal(written.status, 201, `POST /posts shows ${written.status}: ${written.text}`);
   assert.ok(written.text.includes(post.title), `POST /posts does not show the post: ${written.text}`);
   await docs.screenshotOf(written.block, 'docs-post.png');
+
+  const { id } = shownJson(written.text);
+  const change = { title: 'Changed on the docs page' };
+  const changed = await docs.execute('PATCH', '/posts/{id}', change, { id });
+  assert.equal(changed.status, 200, `PATCH /posts/${id} shows ${changed.status}: ${changed.text}`);
+  const { title, content } = shownJson(changed.text);
+  assert.deepEqual({ title, content }, { ...post, ...change });
+  const read = await docs.execute('GET', '/posts/{id}', undefined, { id });
+  assert.ok(read.text.includes(change.title), `GET /posts/${id} shows not the change but ${read.text}`);
 
   await docs.logout();
   docs.expectRefusal('401 GET /me');
@@ -344,4 +224,42 @@ for (const { name, location, clientId } of [
     await docs.closeDialog();
     await docs.assertReadsOwnProfile(email);
   });
+}
+
+onDocs('the scopes that everybody may have are ticked when the dialog opens', async (docs) => {
+  await docs.openDialog();
+  const ticked = await docs.dialog.locator('.scopes input:checked').evaluateAll((boxes) => boxes.map((box) => box.dataset.value));
+  assert.deepEqual(ticked.sort(), ['posts', 'profile']);
+});
+
+onDocs('an answer shows how long it took', async (docs) => {
+  const { block } = await docs.execute('GET', '/posts');
+  const heading = block.getByText('Request duration');
+  assert.match(await heading.locator('..').innerText(), /\d+\s*ms/);
+});
+
+onDocs('a link to an operation opens it, ready to be tried out', async (docs) => {
+  await docs.block('POST', '/posts').getByRole('button', { name: 'Execute' }).waitFor();
+  assert.equal(await docs.page.locator('.opblock.is-open').count(), 1);
+}, { fragment: '#/posts/create_post' });
+
+onDocs('the groups stand in the order in which they are needed, and say what they are', async (docs) => {
+  const tags = await docs.page.locator('.opblock-tag').evaluateAll((tags) => tags.map((tag) => tag.dataset.tag));
+  assert.deepEqual(tags, ['accounts', 'oauth', 'posts', 'operations']);
+  const first = docs.page.locator('.opblock .opblock-summary-path').first();
+  assert.equal(await first.getAttribute('data-path'), '/signup');
+  await docs.page.locator('.info').getByText('First steps').waitFor();
+  assert.match(await docs.page.title(), /Keyfob/);
+});
+
+for (const [colorScheme, isDark] of [['dark', true], ['light', false]]) {
+  onDocs(`the page is ${colorScheme} where the system is`, async (docs) => {
+    const background = isDark ? 'rgb(28, 32, 34)' : 'rgba(0, 0, 0, 0)';
+    const is = (expected) => docs.page.waitForFunction(
+      (colour) => getComputedStyle(document.documentElement).backgroundColor === colour, expected);
+    await is(background);
+    await docs.screenshot(`docs-${colorScheme}.png`);
+    await docs.page.emulateMedia({ colorScheme: isDark ? 'light' : 'dark' });
+    await is(isDark ? 'rgba(0, 0, 0, 0)' : 'rgb(28, 32, 34)');
+  }, { colorScheme });
 }
