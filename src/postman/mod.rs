@@ -9,7 +9,7 @@ mod script;
 
 use serde_json::{Value, json};
 
-use route::{Route, routes};
+use route::{Route, at, routes, with};
 
 const FORMAT: &str = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
 
@@ -20,15 +20,17 @@ Set `baseUrl`, `username` and `password` under *Variables*. Run as a whole, the 
 deletes the account again.";
 
 /// What stands before and after the folders of the tags.
-const FIRST_STEPS: [Step; 2] = [Step::route("sign_up"), Step::named("log_in", "Log in", Variation::Plain)];
+const FIRST_STEPS: [Step; 3] = [
+    Step::route("sign_up"),
+    Step::named("log_in", "Log in", Variation::Plain),
+    Step::named("log_in", "Renew the log-in", Variation::Renewal),
+];
 const LAST_STEPS: [Step; 3] =
     [Step::route("log_out"), Step::named("log_in", "Log in again", Variation::Plain), Step::route("delete_me")];
 
-/// Requests that show a second use of a route, and the route that they stand before.
-const SECOND_USES: [(&str, Step); 2] = [
-    ("introspect_token", Step::named("log_in", "Renew the log-in", Variation::Renewal)),
-    ("list_sessions", Step::named("log_in", "Log in on another device", Variation::OtherDevice)),
-];
+/// A request that shows a second use of a route, and the route that it stands before.
+const SECOND_USES: [(&str, Step); 1] =
+    [("list_sessions", Step::named("log_in", "Log in on another device", Variation::OtherDevice))];
 
 /// One request of the collection: a route, by its operation id, under a name.
 #[derive(Clone, Copy)]
@@ -59,7 +61,7 @@ impl Step {
     }
 }
 
-/// The collection of an OpenAPI document, for a service at a URL.
+/// The collection of an OpenAPI document, for a service at a URL without a slash at its end.
 pub(crate) fn collection(document: &Value, base_url: &str) -> Value {
     let routes = routes(document);
     let mut folders = vec![folder_of_steps("First steps", "The account, and a token for it.", &FIRST_STEPS, &routes)];
@@ -68,9 +70,9 @@ pub(crate) fn collection(document: &Value, base_url: &str) -> Value {
     }
     folders.push(folder_of_steps("Last steps", "Afterwards all is as it was.", &LAST_STEPS, &routes));
     json!({
-        "info": { "name": document["info"]["title"], "description": DESCRIPTION, "schema": FORMAT },
+        "info": { "name": at(document, "/info/title"), "description": DESCRIPTION, "schema": FORMAT },
         "auth": { "type": "oauth2", "oauth2": authorization() },
-        "variable": variables(base_url.trim_end_matches('/')),
+        "variable": variables(base_url),
         "item": folders,
     })
 }
@@ -144,14 +146,12 @@ fn item(route: &Route<'_>, name: &str, variation: Variation) -> Value {
     let test = json!({ "listen": "test", "script": {
         "type": "text/javascript", "exec": script::lines(route, variation),
     }});
-    let mut item = json!({
+    let item = json!({
         "name": name,
         "event": [test],
         "request": request::request(route, variation),
         "response": [],
     });
-    if (300..400).contains(&route.success().0) {
-        item["protocolProfileBehavior"] = json!({ "followRedirects": false });
-    }
-    item
+    let is_redirect = (300..400).contains(&route.success().0);
+    with(item, "protocolProfileBehavior", is_redirect.then(|| json!({ "followRedirects": false })))
 }

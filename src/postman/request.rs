@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::path::ParameterIn;
 
 use super::Variation;
-use super::route::Route;
+use super::route::{Route, with};
 use crate::openapi::example_of;
 
 /// Members of a body whose value is a variable of the collection, and the variable.
@@ -21,20 +21,15 @@ const VARIABLES: [(&str, &str); 8] = [
 
 pub(super) fn request(route: &Route<'_>, variation: Variation) -> Value {
     let text = route.operation["description"].as_str().unwrap_or(route.summary());
-    let mut request = json!({
+    let request = json!({
         "method": route.method,
         "header": headers(route),
         "url": url(route),
         "description": text,
     });
-    if let Some(body) = body(route, variation) {
-        request["body"] = body;
-    }
+    let request = with(request, "body", body(route, variation));
     // All others take the collection's.
-    if route.scope().is_none() {
-        request["auth"] = json!({ "type": "noauth" });
-    }
-    request
+    with(request, "auth", route.scope().is_none().then(|| json!({ "type": "noauth" })))
 }
 
 fn url(route: &Route<'_>) -> Value {
@@ -47,17 +42,13 @@ fn url(route: &Route<'_>) -> Value {
         .map(|one| json!({ "key": one["name"], "value": format!("{{{{{}}}}}", route.id_variable()), "description": one["description"] }))
         .collect();
     let query: Vec<Value> = parameters(route, &ParameterIn::Query).map(optional).collect();
-    let mut url = json!({
+    let url = json!({
         "raw": format!("{{{{baseUrl}}}}/{}", path.join("/")),
         "host": ["{{baseUrl}}"],
         "path": path,
     });
-    for (name, values) in [("variable", variables), ("query", query)] {
-        if !values.is_empty() {
-            url[name] = Value::Array(values);
-        }
-    }
-    url
+    let some = |values: Vec<Value>| (!values.is_empty()).then_some(Value::Array(values));
+    with(with(url, "variable", some(variables)), "query", some(query))
 }
 
 fn headers(route: &Route<'_>) -> Vec<Value> {
@@ -115,13 +106,10 @@ fn form(route: &Route<'_>, schema: &Value, variation: Variation) -> Vec<Value> {
         _ => member["example"].as_str().unwrap_or_default().to_owned(),
     };
     let field = |(name, member): (&String, &Value)| {
-        let mut field = json!({
+        let field = json!({
             "key": name, "value": value(name, member), "type": "text", "description": member["description"],
         });
-        if !is_sent(name) {
-            field["disabled"] = true.into();
-        }
-        field
+        with(field, "disabled", (!is_sent(name)).then_some(Value::Bool(true)))
     };
     members.iter().map(field).collect()
 }

@@ -12,7 +12,7 @@ pub(super) struct Route<'a> {
 
 /// Every operation of the document.
 pub(super) fn routes(document: &Value) -> Vec<Route<'_>> {
-    let schemas = &document["components"]["schemas"];
+    let schemas = at(document, "/components/schemas");
     let paths = members(&document["paths"]);
     let operations = paths.flat_map(|(path, item)| members(item).map(move |one| (path, one)));
     operations
@@ -35,7 +35,7 @@ impl<'a> Route<'a> {
     }
 
     pub(super) fn tag(&self) -> &'a str {
-        self.operation["tags"][0].as_str().unwrap_or_default()
+        at(self.operation, "/tags/0").as_str().unwrap_or_default()
     }
 
     /// Where it stands in its folder: things are made, read, changed, deleted, and the part before the whole.
@@ -48,7 +48,7 @@ impl<'a> Route<'a> {
 
     /// The scope that its token must have; `None`: anyone may use it.
     pub(super) fn scope(&self) -> Option<&'a str> {
-        let requirement = self.operation["security"][0].as_object()?;
+        let requirement = at(self.operation, "/security/0").as_object()?;
         requirement.values().next()?[0].as_str()
     }
 
@@ -68,7 +68,7 @@ impl<'a> Route<'a> {
 
     /// The content type and the schema of its body.
     pub(super) fn body(&self) -> Option<(&'a String, &'a Value)> {
-        let (content_type, content) = self.operation["requestBody"]["content"].as_object()?.iter().next()?;
+        let (content_type, content) = at(self.operation, "/requestBody/content").as_object()?.iter().next()?;
         Some((content_type, &content["schema"]))
     }
 
@@ -88,6 +88,19 @@ impl<'a> Route<'a> {
             None => "id".into(),
         }
     }
+}
+
+/// What stands at a place (RFC 6901) of a document; null where nothing does.
+pub(super) fn at<'a>(document: &'a Value, pointer: &str) -> &'a Value {
+    document.pointer(pointer).unwrap_or(&Value::Null)
+}
+
+/// An object with a member more, if there is one.
+pub(super) fn with(mut object: Value, name: &str, member: Option<Value>) -> Value {
+    if let (Some(members), Some(member)) = (object.as_object_mut(), member) {
+        members.insert(name.to_owned(), member);
+    }
+    object
 }
 
 /// The name that a reference to a schema gives.

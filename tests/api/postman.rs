@@ -77,9 +77,9 @@ fn every_request_has_a_test_and_no_request_holds_a_password_of_its_own() {
 
 #[test]
 fn the_command_prints_the_collection_that_the_service_gives_with_the_issuer_as_its_base() {
-    let home = Home::with(&[("token.issuer", "https://id.example.com/")]);
+    let home = Home::with(&[("token.issuer", "https://id.example.com/auth")]);
     let printed: Value = serde_json::from_str(&home.run(&["postman"], "").expect_success()).expect("JSON");
-    assert_eq!(printed["variable"][0]["value"], "https://id.example.com");
+    assert_eq!(printed["variable"][0]["value"], "https://id.example.com/auth");
     let server = Server::at(std::sync::Arc::new(home));
     assert_eq!(printed, collection(&server));
 }

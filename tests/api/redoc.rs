@@ -24,9 +24,8 @@ fn redoc_is_a_page_under_a_content_security_policy() {
 #[test]
 fn redoc_with_a_slash_leads_to_the_page() {
     let server = Server::start();
-    let (path, answer) = browse(&server, "/redoc/");
-    assert_eq!(answer.status, 200, "{answer}");
-    assert_eq!(path.trim_start_matches("/redoc/.."), "/redoc");
+    let answer = server.get("/redoc/").expect(307);
+    assert_eq!(answer.need("location"), "../redoc", "relative, so that it also leads there behind a proxy's prefix");
 }
 
 #[test]
@@ -50,7 +49,7 @@ fn the_script_of_redoc_asks_no_other_host_for_a_picture_or_a_map() {
     assert!(answer.need("content-type").starts_with("text/javascript"), "{}", answer.need("content-type"));
     let script = answer.text();
     assert!(script.contains("Redocly"), "this is not Redoc");
-    for foreign in ["cdn.redoc.ly", "logo-mini", "fonts.googleapis", "sourceMappingURL"] {
+    for foreign in ["cdn.redoc.ly", "logo-mini", "fonts.googleapis", "redoc.standalone.js.map"] {
         assert!(!script.contains(foreign), "{foreign}");
     }
 }

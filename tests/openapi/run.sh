@@ -29,7 +29,9 @@ main() {
 
   start_service "$keyfob"
   echo '=== openapi-typescript and openapi-fetch'
-  npm run --silent generate -- generated/openapi.json --output generated/api.ts
+  npm run --silent generate -- generated/openapi.json --redocly openapi-typescript.yaml --output generated/api.ts 2>&1 |
+    tee "$work/typescript.log"
+  if grep -q '⚠' "$work/typescript.log"; then fail 'openapi-typescript warns'; fi
   npm run --silent compile
   timeout 60 npm run --silent round-trip
   echo '=== openapi-python-client'
