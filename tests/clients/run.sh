@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Signs in to Keyfob with OAuth client libraries of Python and Node: `bash tests/clients/run.sh target/debug/keyfob`.
-# It starts the service with a fresh database on a free loopback port, once for each signing algorithm, and stops it.
-# Needed: Node 20 with npm, and Python 3.11, which it installs on Debian, as root, where venvs cannot be made.
+# Signs in to Keyfob with OAuth client libraries of Python and Node, and with the clients that docs/clients.md shows:
+# `bash tests/clients/run.sh target/debug/keyfob`.
+# It starts the service with a fresh database on a free loopback port, once for each signing algorithm and once for the
+# page, and stops it.
+# Needed: Node 20 with npm and Python 3.11; what else it lacks of Debian's packages it installs, as root.
 set -euo pipefail
 exec </dev/null
 
@@ -24,6 +26,9 @@ main() {
   install_libraries
   test_under EdDSA # the default
   KEYFOB__TOKEN__ALGORITHM=RS256 test_under RS256
+  KEYFOB__TOKEN__ACCESS_TTL_SECONDS=4 test_page 'not HTTPie'
+  # It starts a Python for each call, and the token that a refresh brought must live until the last retry.
+  KEYFOB__TOKEN__ACCESS_TTL_SECONDS=15 test_page HTTPie
 
   ((${#failed[@]} == 0)) || fail "$(printf '%s; ' "${failed[@]}")"
 }
@@ -50,9 +55,14 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 install_libraries() {
-  if ! python3 -c 'import ensurepip' 2>/dev/null; then # Debian keeps it in a package of its own
+  local missing=()
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv) # Debian keeps it in a package of its own
+  command -v go >/dev/null || missing+=(golang-go)
+  command -v jq >/dev/null || missing+=(jq)
+  if ((${#missing[@]} > 0)); then
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$work/apt.log" 2>&1 ||
+      { cat "$work/apt.log"; return 1; }
   fi
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" install --quiet --disable-pip-version-check -r python/requirements.txt
@@ -68,6 +78,16 @@ test_under() {
     failed+=("pytest under $1")
   npm test --silent --prefix node || failed+=("node --test under $1")
   stop_service || failed+=("the service's end under $1")
+}
+
+# test_page WHICH: clients of docs/clients.md, against access tokens that expire while one looks on.
+test_page() {
+  printf '\n=== docs/clients.md: %s\n' "$1"
+  export ACCESS_TTL_SECONDS=$KEYFOB__TOKEN__ACCESS_TTL_SECONDS
+  start_service
+  SERVICE_LOG=$server_log PATH=$work/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 \
+    "$work/venv/bin/pytest" -p no:cacheprovider -q -rxs -k "$1" snippets || failed+=("pytest of docs/clients.md: $1")
+  stop_service || failed+=("the service's end after docs/clients.md")
 }
 
 start_service() {

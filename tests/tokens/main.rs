@@ -36,5 +36,6 @@ mod metadata;
 mod refresh;
 mod revoke;
 mod rfc;
+mod rust_client;
 mod sealed_keys;
 mod sessions;
