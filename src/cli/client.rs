@@ -15,8 +15,10 @@ pub(super) enum Command {
     /// Register a client; prints its id and, once, its secret
     Add(Add),
     /// List the clients
+    #[command(after_help = "Example:\n  keyfob client list")]
     List,
     /// Remove a client; its sessions end
+    #[command(after_help = "Example:\n  keyfob client remove --id reports")]
     Remove {
         /// The client's id
         #[arg(long)]
@@ -25,6 +27,11 @@ pub(super) enum Command {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyfob client add --id reports
+  keyfob client add --id ios-app --public --refresh-ttl-seconds 7776000
+  keyfob client add --id importer --grant password --scope 'posts profile'")]
 pub(super) struct Add {
     /// The client's id: letters, digits and . _ ~ -
     #[arg(long, value_parser = parse_id)]

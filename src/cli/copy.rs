@@ -5,6 +5,10 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::db::{self, Progress};
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  PGPASSWORD=... keyfob copy --to postgres://keyfob@db.internal/keyfob
+  KEYFOB__DATABASE__URL=postgres://keyfob@db.internal/keyfob keyfob copy --to sqlite://copy.db")]
 pub(super) struct Copy {
     /// The other database, empty: sqlite://FILE or postgres://USER@HOST:PORT/NAME. Whoever lists the processes sees it:
     /// better put a password in PGPASSWORD or ~/.pgpass

@@ -8,12 +8,14 @@ use crate::tokens::keyring::{Keyring, is_configured, rotate};
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Make a new signing key; running servers publish it within seconds, then sign with it
+    #[command(after_help = "Examples:\n  keyfob key rotate\n  keyfob key rotate --algorithm ES256")]
     Rotate {
         /// EdDSA, ES256, RS256 or HS256; `token.algorithm` if absent
         #[arg(long)]
         algorithm: Option<Algorithm>,
     },
     /// List the signing keys: name, algorithm, since when each signs, until when each is accepted
+    #[command(after_help = "Example:\n  keyfob key list")]
     List,
 }
 

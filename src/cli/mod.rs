@@ -2,17 +2,21 @@
 
 mod client;
 mod copy;
+mod http;
 mod import;
 mod key;
+mod login;
 mod seed;
 mod serve;
+mod token;
 mod user;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::{Keyfob, StartError, openapi_document, postman_collection};
@@ -26,7 +30,19 @@ use crate::tokens::keyring::KeyringError;
 /// Settings come from config/default.toml, config/{KEYFOB_ENV}.toml, .env and the environment
 /// (KEYFOB__SECTION__KEY); `keyfob config` shows the effective ones.
 #[derive(Parser)]
-#[command(name = "keyfob", version, about, long_about, max_term_width = 100)]
+#[command(
+    name = "keyfob",
+    version,
+    about,
+    long_about,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  keyfob                                          serve on 127.0.0.1:8000, with the data in keyfob.db
+  keyfob user create --email mia@example.com      make an account
+  keyfob login --email mia@example.com            log in to the service
+  keyfob help user import                         what a command does"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -35,8 +51,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM or Ctrl-C (what `keyfob` alone does)
+    #[command(after_help = "\
+Examples:
+  keyfob serve
+  KEYFOB__SERVER__BIND=0.0.0.0:8000 KEYFOB__DATABASE__URL=postgres://keyfob@db.internal/keyfob keyfob serve")]
     Serve,
     /// Bring the database's tables up to date (`serve` does so by itself)
+    #[command(after_help = "Example:\n  KEYFOB__DATABASE__URL=postgres://keyfob@db.internal/keyfob keyfob migrate")]
     Migrate,
     /// Accounts
     #[command(subcommand)]
@@ -52,12 +73,30 @@ enum Command {
     /// Fill an empty database with made-up accounts and posts, to measure with
     #[command(hide = true)]
     Seed(seed::Seed),
+    /// Log in to a running service and print the tokens; the password is read from standard input, one line
+    Login(login::Login),
+    /// Access tokens
+    #[command(subcommand)]
+    Token(token::Command),
     /// Print the OpenAPI document
+    #[command(after_help = "Example:\n  keyfob openapi >openapi.json")]
     Openapi,
     /// Print the Postman collection
+    #[command(after_help = "Example:\n  keyfob postman >keyfob.postman_collection.json")]
     Postman,
     /// Print the effective settings, secrets masked
+    #[command(after_help = "Examples:\n  keyfob config\n  KEYFOB_ENV=production keyfob config")]
     Config,
+    /// Print what makes a shell complete keyfob's commands and options
+    #[command(after_help = "\
+Examples:
+  keyfob completions bash >~/.local/share/bash-completion/completions/keyfob
+  keyfob completions zsh >~/.zfunc/_keyfob
+  keyfob completions fish >~/.config/fish/completions/keyfob.fish")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 /// Why a command failed: one line.
@@ -112,8 +151,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn execute(command: Command) -> Result<(), CommandError> {
-    if matches!(command, Command::Openapi) {
-        return print(&openapi_document().to_pretty_json().map_err(std::io::Error::other)?);
+    match command {
+        Command::Openapi => return print(&openapi_document().to_pretty_json().map_err(std::io::Error::other)?),
+        Command::Completions { shell } => return print(completions(shell).trim_end()),
+        _ => {}
     }
     let settings = Settings::load()?;
     match command {
@@ -129,8 +170,16 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Client(command) => client::run(command, &settings).await,
         Command::Copy(command) => copy::copy(&command, &settings),
         Command::Seed(arguments) => seed::seed(&arguments, &settings).await,
-        Command::Openapi => Ok(()),
+        Command::Login(command) => login::login(&command, &settings),
+        Command::Token(command) => token::run(command, &settings).await,
+        Command::Openapi | Command::Completions { .. } => Ok(()),
     }
+}
+
+fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "keyfob", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Writes to standard output; a reader that has gone away is no fault of ours to panic about.

@@ -13,6 +13,10 @@ use crate::db::{Db, StoreError, Timestamp};
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Make an account; the password is read from standard input, one line
+    #[command(after_help = "\
+Examples:
+  keyfob user create --email mia@example.com
+  keyfob user create --email root@example.com --admin <password.txt")]
     Create {
         /// The e-mail address to log in with
         #[arg(long)]

@@ -5,6 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 
 use serde_json::{Map, Value};
@@ -19,7 +20,7 @@ const TYPE: &str = "at+jwt";
 /// The same with its prefix, which RFC 9068 §4 makes equal.
 const TYPE_IN_FULL: &str = "application/at+jwt";
 /// How far the clocks of two replicas may differ, in seconds: for `nbf` and `iat`, never for `exp`.
-const CLOCK_SKEW_SECONDS: i64 = 5;
+pub(crate) const CLOCK_SKEW_SECONDS: i64 = 5;
 /// A longer token is none of ours.
 const MAX_TOKEN_BYTES: usize = 8192;
 
@@ -29,6 +30,31 @@ pub(crate) struct JwtKey {
     signs: EncodingKey,
     checks: DecodingKey,
     validation: Validation,
+}
+
+/// A key that only checks signatures.
+pub(crate) struct CheckingKey {
+    algorithm: Algorithm,
+    checks: DecodingKey,
+}
+
+impl CheckingKey {
+    /// From a public key in JSON (RFC 7517 §4) that says for which algorithm it is.
+    pub(crate) fn from_jwk(jwk: &Value) -> Option<Self> {
+        let algorithm = jwk.get("alg")?.as_str()?.parse().ok()?;
+        let key: Jwk = serde_json::from_value(jwk.clone()).ok()?;
+        Some(Self { algorithm, checks: DecodingKey::from_jwk(&key).ok()? })
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Whether the token bears this key's signature; nothing else is looked at.
+    pub(crate) fn has_signed(&self, token: &str) -> bool {
+        let validation = signature_only(library_name(self.algorithm));
+        decode::<Map<String, Value>>(token, &self.checks, &validation).is_ok()
+    }
 }
 
 /// Why a token was not accepted.
@@ -60,6 +86,11 @@ impl JwtKey {
         header.typ = Some(TYPE.into());
         header.kid = Some(kid.into());
         Ok(Self { header, signs, checks, validation: signature_only(algorithm) })
+    }
+
+    /// What it takes to check what this key has signed.
+    pub(crate) fn checking(&self, algorithm: Algorithm) -> CheckingKey {
+        CheckingKey { algorithm, checks: self.checks.clone() }
     }
 
     pub(crate) fn sign(&self, token: &AccessToken) -> Result<String, KeyError> {
@@ -110,9 +141,13 @@ fn check_claims(claims: &AccessToken, issuer: &str, audience: &str) -> Result<()
 
 /// Whether the header has `crit` at all, which the library cannot tell from `"crit": null`. None that we write has it.
 fn names_crit(token: &str) -> bool {
-    let header = token.split('.').next().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-    let members = header.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).ok());
-    members.is_none_or(|members| members.contains_key("crit"))
+    part(token, 0).is_none_or(|members| members.contains_key("crit"))
+}
+
+/// A part of the token, unchecked: 0 is the header, 1 the claims.
+pub(crate) fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
+    let text = token.split('.').nth(index)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 fn has_our_type(header: &Header) -> bool {

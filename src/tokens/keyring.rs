@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::access::AccessToken;
+use super::inspect::Expected;
 use super::jwt::{self, JwtKey, Refusal, check_times};
 use super::keys::{KeyError, KeyMaterial};
 use super::seal::Seal;
@@ -126,6 +127,18 @@ impl Keyring {
         let keys = self.snapshot();
         let published = keys.iter().filter(|key| key.is_accepted(now)).filter_map(|key| key.jwk.as_ref());
         json!({ "keys": published.collect::<Vec<_>>() })
+    }
+
+    /// What a good token would be, for [`inspect`](super::inspect::inspect).
+    pub(crate) fn expected(&self, now: Timestamp) -> Expected {
+        let keys = self.snapshot();
+        let accepted = keys.iter().filter(|key| key.is_accepted(now));
+        Expected {
+            issuer: Some(self.settings.issuer.clone()),
+            audience: Some(self.settings.audience.clone()),
+            keys: accepted.map(|key| (key.kid.clone(), key.jwt.checking(key.algorithm))).collect(),
+            source: "the configured service".to_owned(),
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Vec<RingKey>> {

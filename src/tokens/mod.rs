@@ -6,6 +6,7 @@ pub(crate) mod client;
 mod error;
 mod form;
 pub(crate) mod grant;
+pub(crate) mod inspect;
 pub(crate) mod jwt;
 pub(crate) mod keyring;
 pub(crate) mod keys;

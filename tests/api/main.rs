@@ -32,5 +32,6 @@ mod posts_versions;
 mod profile;
 mod redoc;
 mod settings;
+mod shell;
 mod signup;
 mod tokens;

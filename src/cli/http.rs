@@ -1,0 +1,105 @@
+//! What the commands send to a running service.
+
+use std::io::IsTerminal;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Uri;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::CommandError;
+
+/// How long an answer may take, in seconds: a busy service hashes passwords in turn.
+const TIMEOUT_SECONDS: u64 = 60;
+/// A larger answer is none of ours.
+const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
+
+/// A service at a URL.
+pub(super) struct Service {
+    url: String,
+    uri: Uri,
+    agent: Agent,
+}
+
+/// An answer with a JSON body.
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Service {
+    /// The system's certificates are trusted, or those of `SSL_CERT_FILE`, so that a company's own are known here too.
+    pub(super) fn at(url: &str) -> Result<Self, CommandError> {
+        let uri = url.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        let uri = uri.ok_or_else(|| CommandError::Refused(format!("`{url}` is no http:// or https:// URL")))?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let trusted = rustls_native_certs::load_native_certs().certs;
+        let trusted: Vec<_> = trusted.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(trusted)))
+            .unversioned_rustls_crypto_provider(provider);
+        let config = Agent::config_builder()
+            .tls_config(tls.build())
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(Duration::from_secs(TIMEOUT_SECONDS)))
+            .user_agent(concat!("keyfob/", env!("CARGO_PKG_VERSION")));
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), uri, agent: config.build().new_agent() })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether nobody on the way can read what is sent.
+    pub(super) fn is_private(&self) -> bool {
+        let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        self.uri.scheme_str() == Some("https") || is_loopback
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Answer, CommandError> {
+        self.read(path, self.agent.get(self.to(path)).call())
+    }
+
+    pub(super) fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer, CommandError> {
+        self.read(path, self.agent.post(self.to(path)).send_form(form.iter().copied()))
+    }
+
+    fn to(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn read(
+        &self,
+        path: &str,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Answer, CommandError> {
+        let unreachable = |error| CommandError::Refused(format!("{} cannot be reached: {error}", self.url));
+        let mut answer = answer.map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_json().map_err(|_| {
+            CommandError::Refused(format!("{} answered {status} without JSON: is the URL right?", self.to(path)))
+        })?;
+        Ok(Answer { status, body })
+    }
+}
+
+/// One line of standard input, as it is; on a terminal asked for, a secret without echo.
+pub(super) fn read_line(prompt: &str, is_secret: bool) -> Result<String, CommandError> {
+    use std::io::{BufRead, Write};
+    if std::io::stdin().is_terminal() {
+        if is_secret {
+            return Ok(rpassword::prompt_password(prompt)?);
+        }
+        write!(std::io::stderr(), "{prompt}")?;
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,59 @@
+//! `keyfob login`
+
+use std::io::{IsTerminal, stdin};
+
+use serde_json::Value;
+
+use super::http::{Service, read_line};
+use super::{CommandError, print};
+use crate::config::Settings;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyfob login --email mia@example.com
+  TOKEN=$(keyfob login --email mia@example.com --token-only <password.txt)
+  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8000/me
+  keyfob login --url https://id.example.com --email mia@example.com --scope profile")]
+pub(super) struct Login {
+    /// Where the service is; token.issuer if absent
+    #[arg(long)]
+    url: Option<String>,
+    /// The e-mail address; asked for on a terminal if absent
+    #[arg(long)]
+    email: Option<String>,
+    /// The scopes to ask for, space-separated; all that the account may have if absent
+    #[arg(long)]
+    scope: Option<String>,
+    /// Print the access token alone, not the whole answer with the refresh token
+    #[arg(long)]
+    token_only: bool,
+    /// Send the password over plain HTTP to another machine
+    #[arg(long)]
+    plain_http: bool,
+}
+
+pub(super) fn login(login: &Login, settings: &Settings) -> Result<(), CommandError> {
+    let service = Service::at(login.url.as_deref().unwrap_or(&settings.token.issuer))?;
+    let refused = |message: &str| Err(CommandError::Refused(message.to_owned()));
+    if !service.is_private() && !login.plain_http {
+        return refused("the password would travel in clear; use an https:// URL, or say --plain-http");
+    }
+    let email = match &login.email {
+        Some(email) => email.clone(),
+        None if stdin().is_terminal() => read_line("E-mail: ", false)?,
+        None => return refused("--email is missing"),
+    };
+    let password = read_line("Password: ", true)?;
+
+    let mut form = vec![("grant_type", "password"), ("username", &email), ("password", &password)];
+    form.extend(login.scope.as_deref().map(|scope| ("scope", scope)));
+    let answer = service.post_form("/login", &form)?;
+    let text = |name: &str| answer.body.get(name).and_then(Value::as_str);
+    match (answer.status, text("access_token"), text("error")) {
+        (200, Some(token), _) if login.token_only => print(token),
+        (200, Some(_), _) => print(&answer.body.to_string()),
+        (_, _, Some(error)) => refused(&format!("{error}: {}", text("error_description").unwrap_or("no more is said"))),
+        (status, ..) => refused(&format!("{}/login answered {status}: is the URL right?", service.url())),
+    }
+}

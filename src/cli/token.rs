@@ -1,0 +1,77 @@
+//! `keyfob token`
+
+use serde_json::Value;
+
+use super::http::{Service, read_line};
+use super::{CommandError, print};
+use crate::config::Settings;
+use crate::db::{Db, Timestamp};
+use crate::tokens::inspect::{Expected, Inspected, inspect};
+use crate::tokens::keyring::Keyring;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Show what an access token says, and whether it is good
+    Inspect(Inspect),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyfob login --email mia@example.com --token-only | keyfob token inspect
+  keyfob token inspect --url https://id.example.com <token.txt
+
+An access token is a secret while it is good: whoever has it can use it. As an argument it is seen in the list of
+processes and kept in the shell's history; better give it on standard input. Its signature is not shown.
+Without --url this reads the configured keys, issuer and audience. Whether its session has ended is not looked at.")]
+pub(super) struct Inspect {
+    /// The access token; `-` or nothing: one line of standard input
+    #[arg(default_value = "-", hide_default_value = true)]
+    token: String,
+    /// Check it with the public keys of the service at this URL
+    #[arg(long)]
+    url: Option<String>,
+}
+
+pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
+    match command {
+        Command::Inspect(arguments) => show(arguments, settings).await,
+    }
+}
+
+async fn show(arguments: Inspect, settings: &Settings) -> Result<(), CommandError> {
+    let token = if arguments.token == "-" { read_line("Access token: ", true)? } else { arguments.token };
+    let token = token.trim();
+    // After the wait for a line: it may come from `keyfob login`, and be younger than this process.
+    let now = Timestamp::now();
+    let inspected = match &arguments.url {
+        Some(url) => inspect(token, &published(url)?, now),
+        None => {
+            let db = Db::open(&settings.database)?;
+            let keyring = Keyring::look(&settings.token, &db, now).await?;
+            inspect(token, &keyring.expected(now), now)
+        }
+    };
+    let Inspected { lines, faults, verdict } = inspected;
+    for line in lines {
+        print(&line)?;
+    }
+    if faults.is_empty() {
+        return print(&verdict);
+    }
+    Err(CommandError::Refused(format!("the token is not good: {}", faults.join("; "))))
+}
+
+/// What the service publishes about its tokens.
+fn published(url: &str) -> Result<Expected, CommandError> {
+    let service = Service::at(url)?;
+    let read = |path: &str| {
+        let answer = service.get(path)?;
+        let missing = || CommandError::Refused(format!("{url}{path} answered {}: is the URL right?", answer.status));
+        if answer.status == 200 { Ok(answer.body) } else { Err(missing()) }
+    };
+    let metadata = read("/.well-known/oauth-authorization-server")?;
+    let keys = read("/.well-known/jwks.json")?;
+    let issuer = metadata.get("issuer").and_then(Value::as_str).unwrap_or_default();
+    Ok(Expected::published(issuer, &keys, url))
+}
