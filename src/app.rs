@@ -21,6 +21,7 @@ use crate::http::conventions::conventions;
 use crate::http::cors::{self, AllowedOrigins, ignore_foreign_origin};
 use crate::http::fallback::{Routes, no_route};
 use crate::http::origin::TrustedProxies;
+use crate::http::root_path::{RootPath, under_root_path};
 use crate::http::tls;
 use crate::tokens::AccessToken;
 use crate::tokens::sessions::Sessions;
@@ -49,6 +50,9 @@ pub enum StartError {
     /// The certificate or its key cannot be used.
     #[error("{0}")]
     Tls(String),
+    /// Whether a request's path has the prefix or not could not be told.
+    #[error("server.root_path {0}: the service has paths that begin so; set another")]
+    RootPath(String),
     /// The system refused a thread or a socket.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -123,24 +127,36 @@ pub(crate) fn postman_collection(settings: &Settings) -> Result<String, std::io:
     Ok(serde_json::to_string_pretty(&postman::collection(&document, &settings.token.issuer))?)
 }
 
+/// The documents as they are sent, and the paths in them.
+fn published(settings: &Settings) -> Result<(Document, Routes), StartError> {
+    let root_path = &settings.server.root_path;
+    let mut document = openapi_document();
+    let routes = Routes::of(&document);
+    if routes.begin_with(root_path) {
+        return Err(StartError::RootPath(root_path.clone()));
+    }
+    openapi::put_under(&mut document, root_path);
+    let text = document.to_pretty_json().map_err(std::io::Error::other)?;
+    let collection = postman_collection(settings)?;
+    Ok((Document { openapi: Bytes::from(text), postman: Bytes::from(collection) }, routes))
+}
+
 impl Keyfob {
     /// Opens the database, brings it up to date, and loads the keys, making what a first start lacks.
     ///
     /// # Errors
     /// [`StartError`] says in one line what is wrong and what to do.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
+        let (document, routes) = published(&settings)?;
         let db = Db::open(&settings.database)?;
         let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
-        let document = openapi_document();
-        let text = document.to_pretty_json().map_err(std::io::Error::other)?;
-        let collection = postman_collection(&settings)?;
         Ok(Self(Arc::new(Parts {
             _background: Background::start(db.clone(), sessions.clone().into_inner())?,
             passwords: Data::new(Passwords::start(&settings.password)?),
             attempts: Data::new(Attempts::new(&settings.rate_limit)),
-            routes: Data::new(Routes::of(&document)),
-            document: Data::new(Document { openapi: Bytes::from(text), postman: Bytes::from(collection) }),
+            routes: Data::new(routes),
+            document: Data::new(document),
             db: Data::new(db),
             sessions,
             settings,
@@ -194,11 +210,14 @@ impl Keyfob {
         let keyfob = self.clone();
         let origins = AllowedOrigins(settings.cors_origins.clone());
         let has_origins = !origins.0.is_empty();
+        let root = RootPath(settings.root_path.clone());
         let server = HttpServer::new(move || {
             App::new()
                 .configure(|cfg| keyfob.configure(cfg))
                 .app_data(keyfob.0.routes.clone())
                 .default_service(web::to(no_route))
+                .app_data(Data::new(root.clone()))
+                .wrap(Condition::new(!root.is_empty(), from_fn(under_root_path)))
                 .app_data(Data::new(origins.clone()))
                 .wrap(Condition::new(has_origins, cors::layer(&origins)))
                 .wrap(Condition::new(has_origins, from_fn(ignore_foreign_origin)))

@@ -74,6 +74,8 @@ pub struct ServerSettings {
     /// Browser origins that may call, exactly as browsers send them: `scheme://host[:port]`, lower
     /// case.
     pub cors_origins: Vec<String>,
+    /// The path under which a proxy shows the service, such as `/auth`; empty: the root.
+    pub root_path: String,
 }
 
 /// Where everything is kept.

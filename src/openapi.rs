@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{Flow, OAuth2, Password, Scopes, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Server, Type};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::http::problem::{CONTENT_TYPE, Problem};
@@ -63,14 +63,28 @@ pub(crate) fn finish(document: &mut utoipa::openapi::OpenApi) {
     Finish.modify(document);
 }
 
+/// Names the server and the token endpoint under `server.root_path`.
+pub(crate) fn put_under(document: &mut utoipa::openapi::OpenApi, root_path: &str) {
+    if root_path.is_empty() {
+        return;
+    }
+    document.servers = Some(vec![Server::new(root_path)]);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(SCHEME, scheme(root_path));
+}
+
+/// `tokenUrl` is absolute, so that it means the same whatever server is chosen.
+fn scheme(root_path: &str) -> SecurityScheme {
+    let password = Password::new(format!("{root_path}/login"), Scopes::from_iter(KNOWN_SCOPES));
+    SecurityScheme::OAuth2(OAuth2::new([Flow::Password(password)]))
+}
+
 struct Finish;
 
 impl Modify for Finish {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scopes = Scopes::from_iter(KNOWN_SCOPES);
-        let password = Flow::Password(Password::new("/login", scopes));
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme(SCHEME, SecurityScheme::OAuth2(OAuth2::new([password])));
+        components.add_security_scheme(SCHEME, scheme(""));
         let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];

@@ -10,6 +10,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.tls_key",
     "server.trusted_proxies",
     "server.cors_origins",
+    "server.root_path",
     "database.url",
     "database.read_url",
     "database.pool_size",

@@ -28,6 +28,7 @@ fn server(toml: &mut Toml, server: &ServerSettings) {
     toml.path("tls_key", server.tls_key.as_ref());
     toml.list("trusted_proxies", &server.trusted_proxies);
     toml.list("cors_origins", &server.cors_origins);
+    toml.text("root_path", &server.root_path);
 }
 
 fn database(toml: &mut Toml, database: &DatabaseSettings) {

@@ -37,6 +37,7 @@ fn server(values: &Values) -> Result<ServerSettings, ConfigError> {
         tls_key: values.path("server.tls_key")?,
         trusted_proxies: networks(values, "server.trusted_proxies")?,
         cors_origins: origins(values, "server.cors_origins")?,
+        root_path: root_path(values, "server.root_path")?,
     })
 }
 
@@ -113,6 +114,13 @@ fn origins(values: &Values, key: &str) -> Result<Vec<String>, ConfigError> {
         url::check_origin(item).map_err(|fault| values.wrong(key, item, fault, allowed))?;
     }
     Ok(items)
+}
+
+fn root_path(values: &Values, key: &str) -> Result<String, ConfigError> {
+    let text = values.optional_text(key)?.unwrap_or_default();
+    let allowed = "empty, or a path such as /auth without trailing slash";
+    url::check_root_path(&text).map_err(|fault| values.wrong(key, &text, fault, allowed))?;
+    Ok(text)
 }
 
 fn database_url(values: &Values, key: &str) -> Result<DatabaseUrl, ConfigError> {

@@ -74,7 +74,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(server.bind, "127.0.0.1:8000".parse().unwrap());
     assert_eq!((server.workers, server.max_body_bytes), (cores, 262_144));
     assert_eq!((server.tls_cert, server.tls_key), (None, None));
-    assert!(server.trusted_proxies.is_empty() && server.cors_origins.is_empty());
+    assert!(server.trusted_proxies.is_empty() && server.cors_origins.is_empty() && server.root_path.is_empty());
 
     assert_eq!(database.url.to_string(), "sqlite://keyfob.db");
     assert_eq!((database.pool_size, database.pool_wait_seconds), (8, 5));

@@ -51,6 +51,23 @@ pub(super) fn check_origin(text: &str) -> Result<(), &'static str> {
     check_authority(authority)
 }
 
+/// Whether the text is empty or a path that a proxy can put before the service's own.
+pub(super) fn check_root_path(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let path = text.strip_prefix('/').ok_or("does not start with a slash")?;
+    if text.ends_with('/') {
+        return Err("has a trailing slash");
+    }
+    // RFC 3986 §2.3: what needs no encoding, and so is the same text wherever it is written.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    if path.split('/').all(|segment| segment.chars().all(is_plain) && !["", ".", ".."].contains(&segment)) {
+        return Ok(());
+    }
+    Err("is no plain path")
+}
+
 /// Whether the text is `host` or `host:port`.
 fn check_authority(authority: &str) -> Result<(), &'static str> {
     if authority.contains('@') {

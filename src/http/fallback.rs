@@ -25,6 +25,13 @@ impl Routes {
         Self(document.paths.paths.iter().map(entry).chain(files).collect())
     }
 
+    /// Whether a path's first segment is that of `prefix`.
+    pub(crate) fn begin_with(&self, prefix: &str) -> bool {
+        let first = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
+        !prefix.is_empty()
+            && self.0.iter().filter_map(|(route, _)| route.pattern()).any(|path| first(path) == first(prefix))
+    }
+
     fn allow(&self, path: &str) -> Option<&str> {
         let (_, allow) = self.0.iter().find(|(resource, _)| resource.is_match(path))?;
         Some(allow)

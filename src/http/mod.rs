@@ -8,6 +8,7 @@ pub(crate) mod fallback;
 pub(crate) mod origin;
 pub(crate) mod problem;
 pub(crate) mod request_id;
+pub(crate) mod root_path;
 pub(crate) mod tls;
 
 pub use body::{Json, PathId, Query};

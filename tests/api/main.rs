@@ -31,6 +31,7 @@ mod posts_list;
 mod posts_versions;
 mod profile;
 mod redoc;
+mod root_path;
 mod settings;
 mod shell;
 mod signup;

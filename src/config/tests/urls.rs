@@ -73,6 +73,29 @@ fn issuers_are_plain_http_urls() {
 }
 
 #[test]
+fn root_paths_are_plain_paths() {
+    for good in ["", "/auth", "/api/v1.0", "/~mia/a-b_c"] {
+        assert_eq!(with_env(&[("KEYFOB__SERVER__ROOT_PATH", good)]).server.root_path, good);
+    }
+    let bad = [
+        ("auth", "does not start with a slash"),
+        ("/", "trailing slash"),
+        ("/auth/", "trailing slash"),
+        ("//auth", "no plain path"),
+        ("/auth/../x", "no plain path"),
+        ("/a b", "no plain path"),
+        ("/a%20b", "no plain path"),
+        ("/a?b", "no plain path"),
+        ("/{id}", "no plain path"),
+        ("https://id.test/auth", "does not start with a slash"),
+    ];
+    for (root_path, fault) in bad {
+        let line = line(&[("KEYFOB__SERVER__ROOT_PATH", root_path)]);
+        assert!(line.starts_with(&format!("server.root_path: `{root_path}` ")) && line.contains(fault), "{line}");
+    }
+}
+
+#[test]
 fn sqlite_urls_name_a_file() {
     let path = |text: &str| match text.parse::<DatabaseUrl>() {
         Ok(DatabaseUrl::Sqlite(path)) => Ok(path),

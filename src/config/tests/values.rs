@@ -48,6 +48,7 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
         "server.tls_key",
         "server.trusted_proxies",
         "server.cors_origins",
+        "server.root_path",
         "database.read_url",
         "token.secret",
         "token.private_key_file",
