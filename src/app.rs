@@ -84,6 +84,7 @@ struct Parts {
     sessions: Data<Sessions>,
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
+    proxies: Data<TrustedProxies>,
     document: Data<Document>,
     routes: Data<Routes>,
     _background: Background,
@@ -151,10 +152,14 @@ impl Keyfob {
         let db = Db::open(&settings.database)?;
         let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
+        let naming_key = sessions.derive_key("failed attempts");
+        let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
+        let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
         Ok(Self(Arc::new(Parts {
-            _background: Background::start(db.clone(), sessions.clone().into_inner())?,
+            _background: Background::start(db.clone(), sessions.clone().into_inner(), attempts.clone().into_inner())?,
             passwords: Data::new(Passwords::start(&settings.password)?),
-            attempts: Data::new(Attempts::new(&settings.rate_limit)),
+            attempts,
+            proxies: Data::new(TrustedProxies::new(settings.server.trusted_proxies.clone())),
             routes: Data::new(routes),
             document: Data::new(document),
             db: Data::new(db),
@@ -188,7 +193,7 @@ impl Keyfob {
             .app_data(parts.attempts.clone())
             .app_data(parts.document.clone())
             .app_data(Data::new(BodyLimit(parts.settings.server.max_body_bytes)))
-            .app_data(Data::new(TrustedProxies(parts.settings.server.trusted_proxies.clone())));
+            .app_data(parts.proxies.clone());
     }
 
     /// Serves until SIGTERM or Ctrl-C; requests in flight are finished then.
@@ -223,6 +228,9 @@ impl Keyfob {
                 .wrap(Condition::new(has_origins, from_fn(ignore_foreign_origin)))
                 .wrap(from_fn(conventions))
         })
+        // The end of what a client sends is taken as hanging up, or one that has hung up would only be noticed when its
+        // answer is written: after the work was done for it.
+        .h1_allow_half_closed(false)
         .workers(settings.workers)
         .shutdown_timeout(SHUTDOWN_SECONDS);
         let bind_error = |cause| StartError::Bind { address: settings.bind, cause };

@@ -1,4 +1,4 @@
-//! What the service does by itself: learns of revocations and new keys, writes noted uses, deletes what has expired.
+//! What the service does by itself: learns of revocations, failed attempts and new keys, writes noted uses, deletes what has expired.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use futures_util::future::{join, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 
+use crate::accounts::attempts::Attempts;
 use crate::db::{Db, Timestamp};
 use crate::tokens::keyring::RELOAD_SECONDS;
 use crate::tokens::revocations::POLL_MILLIS;
@@ -28,12 +29,12 @@ pub(crate) struct Background {
 
 impl Background {
     /// A thread of its own, so that it also runs inside another application, whatever its runtime.
-    pub(crate) fn start(db: Db, sessions: Arc<Sessions>) -> std::io::Result<Self> {
+    pub(crate) fn start(db: Db, sessions: Arc<Sessions>, attempts: Arc<Attempts>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("keyfob-background".into())
-            .spawn(move || runtime.block_on(run(db, &sessions, stopped)))?;
+            .spawn(move || runtime.block_on(run(db, &sessions, &attempts, stopped)))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -47,24 +48,26 @@ impl Drop for Background {
     }
 }
 
-async fn run(db: Db, sessions: &Sessions, stopped: Receiver<()>) {
+async fn run(db: Db, sessions: &Sessions, attempts: &Attempts, stopped: Receiver<()>) {
     {
         // Side by side: writes that must wait for the database do not keep news away.
-        let rounds = pin!(join(listen(sessions), keep_up(&db, sessions)));
+        let rounds = pin!(join(listen(sessions, attempts), keep_up(&db, sessions, attempts)));
         select(rounds, stopped).await;
     }
     let flushed = timeout(LAST_ROUND, sessions.flush_uses(Timestamp::now())).await;
     report("uses could not be written", flushed.unwrap_or(Ok(())));
 }
 
-async fn listen(sessions: &Sessions) {
+async fn listen(sessions: &Sessions, attempts: &Attempts) {
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
-        report("revocations could not be read", sessions.poll_revocations(Timestamp::now()).await);
+        let now = Timestamp::now();
+        report("revocations could not be read", sessions.poll_revocations(now).await);
+        report("failed attempts could not be read", attempts.poll(now).await);
     }
 }
 
-async fn keep_up(db: &Db, sessions: &Sessions) {
+async fn keep_up(db: &Db, sessions: &Sessions, attempts: &Attempts) {
     let start = Timestamp::now();
     let (mut reload_at, mut sweep_at) = (start.plus_seconds(RELOAD_SECONDS), start);
     loop {
@@ -76,9 +79,9 @@ async fn keep_up(db: &Db, sessions: &Sessions) {
             reload_at = now.plus_seconds(RELOAD_SECONDS);
         }
         if now >= sweep_at {
-            let swept = sessions.delete_expired(now).await;
-            let is_done = !matches!(swept, Ok(true));
-            report("expired rows could not be deleted", swept);
+            let swept = [sessions.delete_expired(now).await, attempts.delete_expired(now).await];
+            let is_done = !swept.iter().any(|swept| matches!(swept, Ok(true)));
+            swept.into_iter().for_each(|swept| report("expired rows could not be deleted", swept));
             if is_done {
                 sweep_at = now.plus_seconds(SWEEP_SECONDS);
             }

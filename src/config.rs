@@ -156,6 +156,8 @@ pub struct PasswordSettings {
     pub hash_threads: usize,
     /// Logins and sign-ups that may wait for a hash before 503, 1 to 4096.
     pub queue_length: usize,
+    /// Seconds that one may wait for a hash before 503, 1 to 60.
+    pub max_wait_seconds: u64,
 }
 
 /// How much guessing is put up with.
@@ -163,10 +165,15 @@ pub struct PasswordSettings {
 pub struct RateLimitSettings {
     /// Whether failed attempts are counted at all.
     pub enabled: bool,
-    /// Failed attempts allowed to one account from one address in a window, at least 1.
+    /// Failed attempts allowed to one account, or client, from one address in a window, at least 1.
     pub account_failures: u32,
+    /// Failed attempts at one account from all addresses in a window, at least 1, from which on an address that the
+    /// account was not logged in from before has one.
+    pub account_total_failures: u32,
     /// Failed attempts allowed to one address in a window, at least 1.
     pub address_failures: u32,
+    /// Sign-ups allowed to one address in a window, at least 1.
+    pub address_signups: u32,
     /// Length of a window in seconds, 1 to 86,400.
     pub window_seconds: u64,
 }

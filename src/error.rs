@@ -53,9 +53,12 @@ pub enum ApiError {
         /// Seconds until it may be tried again.
         retry_after_seconds: u64,
     },
-    /// More passwords wait to be hashed than the queue takes: 503.
+    /// More passwords wait to be hashed than the queue takes, or this one waited too long: 503.
     #[error("The service is busy. Try again in a moment.")]
-    Busy,
+    Busy {
+        /// Seconds until what waits now is done.
+        retry_after_seconds: u64,
+    },
     /// The database cannot be reached: 503.
     #[error("The service is temporarily unavailable. Try again in a moment.")]
     Unavailable(String),
@@ -83,8 +86,10 @@ impl ApiError {
 
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::Busy | Self::Unavailable(_) => Some(1),
-            Self::TooManyAttempts { retry_after_seconds } => Some(*retry_after_seconds),
+            Self::Unavailable(_) => Some(1),
+            Self::TooManyAttempts { retry_after_seconds } | Self::Busy { retry_after_seconds } => {
+                Some(*retry_after_seconds)
+            }
             _ => None,
         }
     }
@@ -103,7 +108,7 @@ impl ResponseError for ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Auth(error) => error.status_code(),
         }
@@ -140,8 +145,8 @@ impl From<StoreError> for ApiError {
 }
 
 impl From<Busy> for ApiError {
-    fn from(_: Busy) -> Self {
-        Self::Busy
+    fn from(Busy { retry_after_seconds }: Busy) -> Self {
+        Self::Busy { retry_after_seconds }
     }
 }
 

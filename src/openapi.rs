@@ -184,10 +184,8 @@ fn add_oauth_errors(operation: &mut Operation) {
     add(operation, 401, challenged(oauth_response("The client is unknown or did not prove who it is.", client)));
     let large = oauth("invalid_request", "The body is too large: at most 262144 bytes are taken");
     add(operation, 413, oauth_response("The body is too large.", large));
-    if is_log_in {
-        let text = "Too many attempts. Try again in 300 seconds";
-        add(operation, 429, retried(oauth_response("Too many attempts.", oauth("slow_down", text))));
-    }
+    let text = "Too many attempts. Try again in 300 seconds";
+    add(operation, 429, retried(oauth_response("Too many attempts.", oauth("slow_down", text))));
     let away = oauth("temporarily_unavailable", "The service is busy. Try again in a moment");
     add(operation, 503, retried(oauth_response("The service is busy, or its database away.", away)));
 }

@@ -1,19 +1,32 @@
-//! How many failed attempts are let through, by account and by address. Decided before anything is looked up.
+//! How many failed attempts are let through. Decided in memory, before anything is looked up; what has failed is in the
+//! database before it is answered, so that it is shared by replicas and survives a restart.
 
-use std::collections::HashMap;
+mod store;
+#[cfg(test)]
+mod tests;
+mod windows;
+
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use windows::{KEEP_SECONDS, Name, Names, Verdict, Windows};
 
 use crate::config::RateLimitSettings;
-use crate::db::Timestamp;
+use crate::db::{Db, StoreError, Timestamp};
 use crate::error::ApiError;
 use crate::tokens::OAuthError;
 
-/// The same wrong password again within this time is one attempt: clients repeat a failed log-in by themselves.
-const REPEAT_SECONDS: u64 = 5;
-/// From so many counters on, those whose window is over are thrown out.
-const SWEEP_AT: usize = 10_000;
+/// How long an attempt waits for others at the same account to be decided, in seconds.
+const PATIENCE_SECONDS: u64 = 5;
+/// How far back a poll looks, in seconds: the clocks of replicas differ, and a commit comes after the time in its row.
+const LOOK_BACK_SECONDS: u64 = 15;
 
 /// Try again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,146 +35,237 @@ pub(crate) struct TooMany {
     pub retry_after_seconds: u64,
 }
 
-/// One attempt: whose account, from where, and with what (only a keyed hash of it is kept, in memory).
-#[derive(Debug)]
-pub(crate) struct Attempt {
-    account: Option<String>,
-    password: String,
+/// One attempt: at what, with what, and from where.
+pub(crate) struct Attempt<'a> {
+    at: At<'a>,
     network: IpAddr,
 }
 
-/// Whose failures are counted together. Accounts are kept as keyed hashes: names may be long, and are nobody's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Counted {
-    /// One account from one address: guessing elsewhere never locks out its owner.
-    Account(u64, IpAddr),
-    /// All from one address.
-    Address(IpAddr),
+enum At<'a> {
+    Account { key: &'a str, password: &'a str },
+    Client { id: &'a str, secret: &'a str },
+    SignUp,
 }
 
-#[derive(Debug)]
-struct Window {
-    started: Timestamp,
-    failures: u32,
-    last: (u64, Timestamp),
+/// An attempt that was let through. It holds its place, so that many at once are no way around the limit, until it is
+/// decided or dropped: one that was neither right nor wrong (the service was busy, the client hung up) does not count.
+#[must_use = "an attempt that is dropped does not count"]
+pub(crate) struct Begun<'a> {
+    attempts: &'a Attempts,
+    names: Names,
+    guess: u64,
 }
-
-/// An attempt that was let through. It counts as failed, so that many at once are no way around the limit, until it
-/// turns out otherwise.
-#[must_use = "an attempt that succeeded, or was not decided, must be taken back"]
-#[derive(Debug)]
-pub(crate) struct Begun(Vec<Counted>);
 
 /// The failures of the present window.
 pub(crate) struct Attempts {
     settings: RateLimitSettings,
-    hasher: RandomState,
+    db: Db,
+    /// Names are kept in the database, under a key that all replicas share.
+    naming_key: Key,
+    /// Fingerprints of passwords are not, and no other process could make the same ones.
+    fingerprints: RandomState,
     windows: Mutex<Windows>,
+    decided: Notify,
+    heard_at: Mutex<Timestamp>,
 }
 
-#[derive(Default)]
-struct Windows {
-    by: HashMap<Counted, Window>,
-    sweep_at: usize,
-}
-
-impl Attempt {
+impl<'a> Attempt<'a> {
     /// At an account, with a password.
-    pub(crate) fn on_account(account_key: &str, password: &str, address: IpAddr) -> Self {
-        Self { account: Some(account_key.to_owned()), password: password.to_owned(), network: network(address) }
+    pub(crate) fn on_account(account_key: &'a str, password: &'a str, address: IpAddr) -> Self {
+        Self { at: At::Account { key: account_key, password }, network: network(address) }
     }
 
-    /// At what is not one account, such as a sign-up.
-    pub(crate) fn from_address(address: IpAddr) -> Self {
-        Self { account: None, password: String::new(), network: network(address) }
+    /// At a client, with a secret.
+    pub(crate) fn on_client(id: &'a str, secret: &'a str, address: IpAddr) -> Self {
+        Self { at: At::Client { id, secret }, network: network(address) }
+    }
+
+    /// To sign up: it tells whether there is an account.
+    pub(crate) fn to_sign_up(address: IpAddr) -> Self {
+        Self { at: At::SignUp, network: network(address) }
     }
 }
 
 impl Attempts {
-    pub(crate) fn new(settings: &RateLimitSettings) -> Self {
-        Self { settings: settings.clone(), hasher: RandomState::new(), windows: Mutex::default() }
+    /// Learns what has failed until now.
+    pub(crate) async fn load(
+        settings: &RateLimitSettings,
+        db: &Db,
+        naming_key: &[u8],
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let mut windows = Windows::default();
+        if settings.enabled {
+            let rows = db.read(move |conn| store::list_open(conn, now)).await?;
+            rows.iter().for_each(|row| windows.learn(row, now));
+        }
+        Ok(Self {
+            settings: settings.clone(),
+            db: db.clone(),
+            naming_key: Key::new(HMAC_SHA256, naming_key),
+            fingerprints: RandomState::new(),
+            windows: Mutex::new(windows),
+            decided: Notify::new(),
+            heard_at: Mutex::new(now),
+        })
     }
 
-    /// Lets an attempt through and counts it as failed for the time being, or says when to try again.
-    pub(crate) fn begin(&self, attempt: &Attempt, now: Timestamp) -> Result<Begun, TooMany> {
+    /// Lets an attempt through, or says when to try again.
+    pub(crate) async fn begin(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
         if !self.settings.enabled {
-            return Ok(Begun(Vec::new()));
+            return Ok(Begun { attempts: self, names: Names::default(), guess: 0 });
         }
-        let counted = self.counted(attempt);
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let closed = counted.iter().filter_map(|by| {
-            let window = windows.by.get(by)?;
-            let end = window.started.plus_seconds(self.settings.window_seconds);
-            (window.failures >= self.limit(by) && end > now).then_some(end)
-        });
-        if let Some(end) = closed.max() {
-            return Err(TooMany { retry_after_seconds: seconds_between(now, end) });
-        }
-        windows.sweep(self.settings.window_seconds, now);
-        let guess = self.hasher.hash_one((&attempt.account, &attempt.password));
-        let (is_guess, seconds) = (attempt.account.is_some(), self.settings.window_seconds);
-        let newly = counted.into_iter().filter(|by| windows.count(*by, guess, is_guess, seconds, now));
-        Ok(Begun(newly.collect()))
+        let patience = Duration::from_secs(PATIENCE_SECONDS);
+        // So many have been right in this time that the next one will soon have its turn.
+        timeout(patience, self.admit(attempt, now)).await.unwrap_or(Err(TooMany { retry_after_seconds: 1 }))
     }
 
-    /// The password was right: the failures at the account from there are forgotten. Those of the address stay, or whoever
-    /// has one account could guess at all the others without end.
-    pub(crate) fn succeeded(&self, attempt: &Attempt, begun: Begun) {
-        let counted = self.counted(attempt);
-        self.undecided(begun);
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        for by in counted.iter().filter(|by| matches!(by, Counted::Account(..))) {
-            windows.by.remove(by);
+    /// Takes up what other replicas have counted.
+    pub(crate) async fn poll(&self, now: Timestamp) -> Result<(), StoreError> {
+        if !self.settings.enabled {
+            return Ok(());
         }
+        let heard_at = *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = heard_at.min(now).minus_seconds(LOOK_BACK_SECONDS);
+        let rows = self.db.read(move |conn| store::list_changed(conn, since)).await?;
+        let mut windows = self.lock();
+        rows.iter().for_each(|row| windows.learn(row, now));
+        *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
     }
 
-    /// It was neither right nor wrong (the service was busy, or it was no guess): it does not count.
-    pub(crate) fn undecided(&self, begun: Begun) {
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        for by in begun.0 {
-            if let Some(window) = windows.by.get_mut(&by) {
-                window.failures = window.failures.saturating_sub(1);
+    /// Deletes some windows that are long over; whether there may be more.
+    pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let before = now.minus_seconds(2 * KEEP_SECONDS);
+        self.db.write(move |conn| store::delete_over(conn, before)).await
+    }
+
+    async fn admit(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
+        let (names, guess) = (self.names(attempt), self.guess(attempt));
+        let mut is_known = None;
+        loop {
+            // Before the look, so that nothing is missed that is decided in between.
+            let mut decided = pin!(self.decided.notified());
+            decided.as_mut().enable();
+            let verdict = self.lock().begin(&names, &self.settings, is_known, now);
+            match verdict {
+                Verdict::Open => return Ok(Begun { attempts: self, names, guess }),
+                Verdict::Closed(until) => return Err(TooMany { retry_after_seconds: seconds_between(now, until) }),
+                Verdict::Full => decided.await,
+                // Without a database nothing comes of the attempt anyway.
+                Verdict::Unclear => is_known = Some(self.is_known(attempt).await.unwrap_or(true)),
             }
         }
     }
 
-    fn counted(&self, attempt: &Attempt) -> Vec<Counted> {
-        let account = attempt.account.as_ref().map(|account| self.hasher.hash_one(account));
-        let account = account.map(|account| Counted::Account(account, attempt.network));
-        account.into_iter().chain([Counted::Address(attempt.network)]).collect()
+    /// Whether the account was logged in from that address before. Looked up only for an account that is guessed at from
+    /// everywhere, and the same whether there is such an account or not.
+    async fn is_known(&self, attempt: &Attempt<'_>) -> Result<bool, StoreError> {
+        let At::Account { key, .. } = attempt.at else { return Ok(false) };
+        let key = key.to_owned();
+        let addresses = self.db.read(move |conn| store::list_addresses(conn, &key)).await?;
+        let mut networks = addresses.iter().filter_map(|text| text.parse().ok()).map(network);
+        Ok(networks.any(|known| known == attempt.network))
     }
 
-    fn limit(&self, counted: &Counted) -> u32 {
-        match counted {
-            Counted::Account(..) => self.settings.account_failures,
-            Counted::Address(_) => self.settings.address_failures,
+    fn names(&self, attempt: &Attempt<'_>) -> Names {
+        let network = attempt.network.to_string();
+        let address = |kind| Some(self.name(kind, &[&network]));
+        match attempt.at {
+            At::Account { key, .. } => Names {
+                own: Some(self.name("account from address", &[key, &network])),
+                account: Some(self.name("account", &[key])),
+                address: address("address"),
+                sign_ups: None,
+                holds: true,
+            },
+            // Apart from the address's accounts: a server that asks for all its users is not shut out by one of them.
+            // Such a server asks much at once, and a secret of 256 bits is not guessed: no places are held.
+            At::Client { id, .. } => Names {
+                own: Some(self.name("client from address", &[id, &network])),
+                address: address("clients of address"),
+                ..Names::default()
+            },
+            At::SignUp => Names {
+                address: address("address"),
+                sign_ups: address("sign-ups of address"),
+                holds: true,
+                ..Names::default()
+            },
+        }
+    }
+
+    fn name(&self, kind: &str, parts: &[&str]) -> Name {
+        // Neither the first part nor the last holds NUL, so no two lists make the same text.
+        let text = [&[kind], parts].concat().join("\0");
+        let tag = sign(&self.naming_key, text.as_bytes());
+        let short = tag.as_ref().first_chunk().copied().unwrap_or_default();
+        Name(u128::from_be_bytes(short))
+    }
+
+    fn guess(&self, attempt: &Attempt<'_>) -> u64 {
+        match attempt.at {
+            At::Account { key, password } => self.fingerprints.hash_one((key, password)),
+            At::Client { id, secret } => self.fingerprints.hash_one((id, secret)),
+            At::SignUp => 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Windows> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts in the database, whose answer is the count of all replicas together; where it is away, here alone.
+    async fn count(&self, names: Vec<Name>, now: Timestamp) {
+        if names.is_empty() {
+            return;
+        }
+        let ends_at = now.plus_seconds(self.settings.window_seconds);
+        let counted = names.clone();
+        let rows = self.db.write(move |conn| store::update_failures(conn, &counted, ends_at, now)).await;
+        let mut windows = self.lock();
+        match rows {
+            Ok(rows) => rows.iter().for_each(|row| windows.learn(row, now)),
+            Err(error) => {
+                tracing::warn!(cause = %error, "a failed attempt could not be kept");
+                names.into_iter().for_each(|name| windows.add(name, ends_at, now));
+            }
         }
     }
 }
 
-impl Windows {
-    /// Counts a failure, unless it is the same wrong password again; whether it counted.
-    fn count(&mut self, by: Counted, guess: u64, is_guess: bool, window_seconds: u64, now: Timestamp) -> bool {
-        let fresh = || Window { started: now, failures: 0, last: (guess, now.minus_seconds(REPEAT_SECONDS + 1)) };
-        let window = self.by.entry(by).or_insert_with(fresh);
-        if window.started.plus_seconds(window_seconds) <= now {
-            *window = fresh();
-        }
-        let (last_guess, at) = window.last;
-        let is_repeated = is_guess && last_guess == guess && at.plus_seconds(REPEAT_SECONDS) > now;
-        window.last = (guess, now);
+impl Begun<'_> {
+    /// The guess was wrong. It is counted for good when this is over, and may be answered then.
+    pub(crate) async fn failed(self, now: Timestamp) {
+        let is_repeated = self.names.own.is_some_and(|own| self.attempts.lock().is_repeated(own, self.guess, now));
         if !is_repeated {
-            window.failures += 1;
+            self.attempts.count(self.names.of_failure(), now).await;
         }
-        !is_repeated
     }
 
-    /// Throws out what is over, when there is much; then waits until there is twice as much.
-    fn sweep(&mut self, window_seconds: u64, now: Timestamp) {
-        if self.by.len() >= self.sweep_at.max(SWEEP_AT) {
-            self.by.retain(|_, window| window.started.plus_seconds(window_seconds) > now);
-            self.sweep_at = self.by.len() * 2;
+    /// The guess was right: the failures at the account or client from there are forgotten. Those of the address stay, or
+    /// whoever has one account could guess at all the others without end.
+    pub(crate) async fn succeeded(self, now: Timestamp) {
+        let Some(own) = self.names.own else { return };
+        if !self.attempts.lock().is_to_forget(own, now) {
+            return;
         }
+        match self.attempts.db.write(move |conn| store::update_forgotten(conn, own, now)).await {
+            Ok(row) => row.iter().for_each(|row| self.attempts.lock().learn(row, now)),
+            Err(error) => tracing::warn!(cause = %error, "failed attempts could not be forgotten"),
+        }
+    }
+
+    /// An account was made.
+    pub(crate) async fn signed_up(self, now: Timestamp) {
+        self.attempts.count(self.names.sign_ups.into_iter().collect(), now).await;
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.attempts.lock().release(&self.names);
+        self.attempts.decided.notify_waiters();
     }
 }
 
@@ -188,91 +292,4 @@ fn network(address: IpAddr) -> IpAddr {
 fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     let millis = u64::try_from(to.millis() - from.millis()).unwrap_or_default();
     millis.div_ceil(1000).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HERE: &str = "192.0.2.1";
-    const ELSEWHERE: &str = "192.0.2.2";
-
-    fn attempts() -> Attempts {
-        let settings =
-            RateLimitSettings { enabled: true, account_failures: 3, address_failures: 5, window_seconds: 60 };
-        Attempts::new(&settings)
-    }
-
-    fn guess(account: &str, password: &str, address: &str) -> Attempt {
-        Attempt::on_account(account, password, address.parse().expect("address"))
-    }
-
-    /// Whether the attempt is let through; it fails then.
-    fn fails(attempts: &Attempts, attempt: &Attempt, now: Timestamp) -> Result<(), TooMany> {
-        attempts.begin(attempt, now).map(drop)
-    }
-
-    #[test]
-    fn an_account_is_closed_to_the_address_that_guesses_and_open_to_others() {
-        let (attempts, now) = (attempts(), Timestamp::now());
-        for password in ["a", "b", "c"] {
-            assert_eq!(fails(&attempts, &guess("ada", password, HERE), now), Ok(()));
-        }
-        assert_eq!(fails(&attempts, &guess("ada", "d", HERE), now), Err(TooMany { retry_after_seconds: 60 }));
-        assert_eq!(fails(&attempts, &guess("ada", "d", ELSEWHERE), now), Ok(()));
-        assert_eq!(fails(&attempts, &guess("bob", "d", HERE), now), Ok(()));
-        assert_eq!(fails(&attempts, &guess("ada", "d", HERE), now.plus_seconds(60)), Ok(()));
-    }
-
-    #[test]
-    fn an_address_that_walks_through_accounts_is_closed() {
-        let (attempts, now) = (attempts(), Timestamp::now());
-        for account in ["a", "b", "c", "d", "e"] {
-            assert_eq!(fails(&attempts, &guess(account, "password", HERE), now), Ok(()));
-        }
-        assert!(fails(&attempts, &guess("f", "password", HERE), now).is_err());
-    }
-
-    #[test]
-    fn the_same_wrong_password_again_counts_once() {
-        let (attempts, now) = (attempts(), Timestamp::now());
-        for _ in 0..20 {
-            assert_eq!(fails(&attempts, &guess("ada", "a", HERE), now), Ok(()));
-        }
-    }
-
-    #[test]
-    fn a_good_log_in_resets_the_account_and_does_not_count() {
-        let (attempts, now) = (attempts(), Timestamp::now());
-        for password in ["a", "b"] {
-            assert_eq!(fails(&attempts, &guess("ada", password, HERE), now), Ok(()));
-        }
-        let right = guess("ada", "right", HERE);
-        let begun = attempts.begin(&right, now).expect("let through");
-        attempts.succeeded(&right, begun);
-        for password in ["c", "d", "e"] {
-            assert_eq!(fails(&attempts, &guess("ada", password, HERE), now), Ok(()));
-        }
-        assert!(fails(&attempts, &guess("bob", "f", HERE), now).is_err(), "five have failed from there");
-    }
-
-    #[test]
-    fn many_at_once_are_no_way_around_the_limit() {
-        let (attempts, now) = (attempts(), Timestamp::now());
-        let passwords = ["a", "b", "c", "d"].map(|password| guess("ada", password, HERE));
-        let begun: Vec<_> = passwords.iter().map(|attempt| attempts.begin(attempt, now)).collect();
-        assert_eq!(begun.iter().filter(|begun| begun.is_ok()).count(), 3);
-        begun.into_iter().flatten().for_each(|begun| attempts.undecided(begun));
-        assert_eq!(fails(&attempts, &guess("ada", "e", HERE), now), Ok(()));
-    }
-
-    #[test]
-    fn an_ipv6_subscriber_is_one_address() {
-        let (attempts, now) = (attempts(), Timestamp::now());
-        for password in ["a", "b", "c"] {
-            assert_eq!(fails(&attempts, &guess("ada", password, "2001:db8::1"), now), Ok(()));
-        }
-        assert!(fails(&attempts, &guess("ada", "d", "2001:db8::ffff:2"), now).is_err());
-        assert!(fails(&attempts, &guess("ada", "d", "2001:db8:0:1::1"), now).is_ok());
-    }
 }

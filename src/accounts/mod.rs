@@ -5,10 +5,11 @@ mod hashes;
 pub(crate) mod import;
 mod model;
 pub(crate) mod password;
+mod queue;
 pub(crate) mod routes;
 pub(crate) mod session_routes;
 pub(crate) mod store;
 
 pub(crate) use model::NewPassword;
 pub use model::{Email, User};
-pub(crate) use password::Busy;
+pub(crate) use queue::Busy;

@@ -184,7 +184,35 @@ fn is_common(password: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_has_one_key(text in any::<String>()) {
+            let key = Email::key_of(&text);
+            prop_assert_eq!(&Email::key_of(&key), &key, "the key of a key is the key");
+            prop_assert_eq!(&Email::key_of(&format!(" {text}\t\n")), &key, "blanks around it do not matter");
+            prop_assert!(!key.contains('\0'));
+            if let Ok(email) = Email::parse(&text) {
+                prop_assert_eq!(&email.key(), &key, "as it was signed up it is found");
+                prop_assert_eq!(email.as_str(), text.trim());
+            }
+        }
+
+        #[test]
+        fn an_address_has_the_same_key_in_any_case(
+            local in "[A-Za-z0-9][A-Za-z0-9.+_-]{0,10}[A-Za-z0-9]", domain in "[A-Za-z0-9]{1,10}", top in "[A-Za-z]{2,5}",
+        ) {
+            prop_assume!(!local.contains(".."));
+            let address = format!("{local}@{domain}.{top}");
+            let key = Email::parse(&address).expect("an address").key();
+            for other in [address.to_uppercase(), address.to_lowercase(), format!("  {address} ")] {
+                prop_assert_eq!(&Email::parse(&other).expect("the same address").key(), &key);
+            }
+        }
+    }
 
     #[test]
     fn an_address_keeps_its_case_and_is_found_without_it() {

@@ -1,24 +1,18 @@
 //! Hashing passwords with bcrypt, in a bounded place of its own: never on an async worker, never while a database
 //! connection is held. The only file that knows `bcrypt`.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::oneshot;
 
 use super::hashes::{BcryptHash, KeptHash};
 use super::model::NewPassword;
+use super::queue::{Busy, Queue};
 use crate::config::PasswordSettings;
 
 /// bcrypt looks at no more than this.
 const MAX_BYTES: usize = 72;
-
-/// More passwords wait to be hashed than the queue takes.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the queue for password work is full")]
-pub struct Busy;
 
 /// How a password compared with a hash.
 #[derive(Debug)]
@@ -30,11 +24,9 @@ pub(crate) enum Verified {
     Wrong,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
-
 /// The threads that hash, and the queue in front of them.
 pub(crate) struct Passwords {
-    jobs: SyncSender<Job>,
+    queue: Queue,
     cost: u32,
     /// What a password for an unknown account is compared with: a hash of the configured cost that nothing matches.
     dummy_hash: Arc<str>,
@@ -46,26 +38,23 @@ impl Passwords {
     /// # Errors
     /// When a thread cannot be started.
     pub(crate) fn start(settings: &PasswordSettings) -> std::io::Result<Self> {
-        let (jobs, waiting) = sync_channel(settings.queue_length);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..settings.hash_threads {
-            let waiting = Arc::clone(&waiting);
-            std::thread::Builder::new().name(format!("keyfob-hash-{number}")).spawn(move || work(&waiting))?;
-        }
+        let max_wait = Duration::from_secs(settings.max_wait_seconds);
+        let queue = Queue::start(settings.hash_threads, settings.queue_length, max_wait)?;
         let cost = settings.bcrypt_cost;
-        Ok(Self { jobs, cost, dummy_hash: dummy_hash(cost).into() })
+        Ok(Self { queue, cost, dummy_hash: dummy_hash(cost).into() })
     }
 
     /// The hash to keep of a new password.
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String, Busy> {
         let cost = self.cost;
-        self.run(move || hash(password.expose().expose_secret(), cost)).await?.ok_or(Busy)
+        let hashed = self.queue.run(move || hash(password.expose().expose_secret(), cost)).await?;
+        hashed.ok_or(Busy { retry_after_seconds: 1 })
     }
 
     /// Compares a password with the hash of an account, or with a dummy where there is no account: the same work.
     pub(crate) async fn verify(&self, password: SecretString, account_hash: Option<String>) -> Result<Verified, Busy> {
         let (cost, dummy) = (self.cost, Arc::clone(&self.dummy_hash));
-        self.run(move || {
+        let compare = move || {
             let password = password.expose_secret();
             match account_hash.map(|hash| KeptHash::parse(&hash)) {
                 Some(Ok(kept)) if is_right(password, &kept, cost) => {
@@ -81,32 +70,8 @@ impl Passwords {
                     Verified::Wrong
                 }
             }
-        })
-        .await
-    }
-
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move || {
-            // A client that hung up is not hashed for.
-            if !answer.is_closed() {
-                let _ = answer.send(work());
-            }
-        });
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => Busy,
-        })?;
-        answered.await.map_err(|_| Busy)
-    }
-}
-
-fn work(waiting: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(job) => job(),
-            Err(_) => return,
-        }
+        };
+        self.queue.run(compare).await
     }
 }
 
@@ -185,7 +150,7 @@ mod tests {
     const FOREIGN: &str = include_str!("foreign_hashes.txt");
 
     fn passwords(cost: u32) -> Passwords {
-        let settings = PasswordSettings { bcrypt_cost: cost, hash_threads: 1, queue_length: 4 };
+        let settings = PasswordSettings { bcrypt_cost: cost, hash_threads: 1, queue_length: 4, max_wait_seconds: 60 };
         Passwords::start(&settings).expect("threads")
     }
 

@@ -133,16 +133,9 @@ pub(crate) async fn sign_up(
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
 ) -> Result<HttpResponse, ApiError> {
-    let attempt = Attempt::from_address(client_address(&req));
-    let begun = attempts.begin(&attempt, Timestamp::now())?;
+    let begun = attempts.begin(&Attempt::to_sign_up(client_address(&req)), Timestamp::now()).await?;
     let Json(SignUp { email, password, full_name }) = body;
-    let password_hash = match passwords.hash(password).await {
-        Ok(hash) => hash,
-        Err(busy) => {
-            attempts.undecided(begun);
-            return Err(busy.into());
-        }
-    };
+    let password_hash = passwords.hash(password).await?;
     let now = Timestamp::now();
     let user = NewUser {
         email_key: email.key(),
@@ -157,10 +150,13 @@ pub(crate) async fn sign_up(
     };
     match db.write(move |conn| store::insert_user(conn, &user)).await {
         // It tells of an account that exists, so only so many are answered.
-        Err(StoreError::Taken) => Err(ApiError::Conflict("There is an account with that e-mail address.")),
+        Err(StoreError::Taken) => {
+            begun.failed(now).await;
+            Err(ApiError::Conflict("There is an account with that e-mail address."))
+        }
         result => {
-            attempts.undecided(begun);
             let row = result?;
+            begun.signed_up(now).await;
             let location = format!("/profile/{}", row.id);
             Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(User::from(row)))
         }
@@ -315,17 +311,17 @@ async fn confirm_password(
     attempts: &Attempts,
 ) -> Result<(), ApiError> {
     use secrecy::ExposeSecret;
-    let attempt = Attempt::on_account(&Email::key_of(&row.email), password.expose_secret(), client_address(req));
-    let begun = attempts.begin(&attempt, Timestamp::now())?;
-    match passwords.verify(password, Some(row.password_hash.clone())).await {
-        Ok(Verified::Right { .. }) => {
-            attempts.succeeded(&attempt, begun);
+    let key = Email::key_of(&row.email);
+    let attempt = Attempt::on_account(&key, password.expose_secret(), client_address(req));
+    let begun = attempts.begin(&attempt, Timestamp::now()).await?;
+    match passwords.verify(password, Some(row.password_hash.clone())).await? {
+        Verified::Right { .. } => {
+            begun.succeeded(Timestamp::now()).await;
             Ok(())
         }
-        Ok(Verified::Wrong) => Err(ApiError::Forbidden("The password is not right.")),
-        Err(busy) => {
-            attempts.undecided(begun);
-            Err(busy.into())
+        Verified::Wrong => {
+            begun.failed(Timestamp::now()).await;
+            Err(ApiError::Forbidden("The password is not right."))
         }
     }
 }

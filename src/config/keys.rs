@@ -32,9 +32,12 @@ pub(super) const KEYS: &[&str] = &[
     "password.bcrypt_cost",
     "password.hash_threads",
     "password.queue_length",
+    "password.max_wait_seconds",
     "rate_limit.enabled",
     "rate_limit.account_failures",
+    "rate_limit.account_total_failures",
     "rate_limit.address_failures",
+    "rate_limit.address_signups",
     "rate_limit.window_seconds",
 ];
 

@@ -65,13 +65,16 @@ fn password(toml: &mut Toml, password: &PasswordSettings) {
     toml.plain("bcrypt_cost", password.bcrypt_cost);
     toml.plain("hash_threads", password.hash_threads);
     toml.plain("queue_length", password.queue_length);
+    toml.plain("max_wait_seconds", password.max_wait_seconds);
 }
 
 fn rate_limit(toml: &mut Toml, rate_limit: &RateLimitSettings) {
     toml.section("rate_limit");
     toml.plain("enabled", rate_limit.enabled);
     toml.plain("account_failures", rate_limit.account_failures);
+    toml.plain("account_total_failures", rate_limit.account_total_failures);
     toml.plain("address_failures", rate_limit.address_failures);
+    toml.plain("address_signups", rate_limit.address_signups);
     toml.plain("window_seconds", rate_limit.window_seconds);
 }
 

@@ -74,6 +74,7 @@ fn password(values: &Values) -> Result<PasswordSettings, ConfigError> {
         bcrypt_cost: values.integer("password.bcrypt_cost", 4..=31)?,
         hash_threads: threads(values, "password.hash_threads")?,
         queue_length: values.integer("password.queue_length", 1..=4096)?,
+        max_wait_seconds: values.integer("password.max_wait_seconds", 1..=60)?,
     })
 }
 
@@ -82,7 +83,9 @@ fn rate_limit(values: &Values) -> Result<RateLimitSettings, ConfigError> {
     Ok(RateLimitSettings {
         enabled: values.switch("rate_limit.enabled")?,
         account_failures: values.integer("rate_limit.account_failures", count.clone())?,
-        address_failures: values.integer("rate_limit.address_failures", count)?,
+        account_total_failures: values.integer("rate_limit.account_total_failures", count.clone())?,
+        address_failures: values.integer("rate_limit.address_failures", count.clone())?,
+        address_signups: values.integer("rate_limit.address_signups", count)?,
         window_seconds: values.integer("rate_limit.window_seconds", 1..=DAY_SECONDS)?,
     })
 }

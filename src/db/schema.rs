@@ -1,6 +1,16 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    attempts (name) {
+        name -> Text,
+        ends_at -> BigInt,
+        failures -> BigInt,
+        revision -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     clients (id) {
         id -> Text,
         secret_hash -> Nullable<Binary>,
@@ -95,6 +105,7 @@ diesel::table! {
 diesel::joinable!(posts -> users (author_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    attempts,
     clients,
     deleted_users,
     posts,

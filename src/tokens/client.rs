@@ -1,5 +1,7 @@
 //! Clients and how they prove who they are (RFC 6749 §2.3).
 
+use std::net::IpAddr;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -15,8 +17,9 @@ use super::form::OAuthForm;
 use super::keys::KeyError;
 use super::scope::ScopeSet;
 use super::store::{self, ClientRow};
+use crate::accounts::attempts::{Attempt, Attempts};
 use crate::config::TokenSettings;
-use crate::db::{Db, StoreError};
+use crate::db::{Db, StoreError, Timestamp};
 
 /// The public client that every Keyfob has, for first-party apps.
 pub(crate) const BUILTIN_CLIENT: &str = "keyfob";
@@ -93,8 +96,29 @@ impl ClientCredentials {
         }
     }
 
-    /// The client that these credentials belong to.
-    pub(crate) async fn authenticate(self, db: &Db, settings: &TokenSettings) -> Result<Client, OAuthError> {
+    /// The client that these credentials belong to. Wrong secrets are counted; without a secret nothing is guessed at.
+    pub(crate) async fn authenticate(
+        self,
+        db: &Db,
+        settings: &TokenSettings,
+        attempts: &Attempts,
+        address: IpAddr,
+    ) -> Result<Client, OAuthError> {
+        let Some(secret) = &self.secret else { return self.find_client(db, settings).await };
+        let decoded_id = self.decoded.as_ref().map(|(id, _)| id);
+        let id = decoded_id.or(self.id.as_ref()).map_or("", String::as_str);
+        let attempt = Attempt::on_client(id, secret.expose_secret(), address);
+        let begun = attempts.begin(&attempt, Timestamp::now()).await?;
+        let found = self.find_client(db, settings).await;
+        match &found {
+            Ok(_) => begun.succeeded(Timestamp::now()).await,
+            Err(OAuthError::InvalidClient) => begun.failed(Timestamp::now()).await,
+            Err(_) => drop(begun),
+        }
+        found
+    }
+
+    async fn find_client(&self, db: &Db, settings: &TokenSettings) -> Result<Client, OAuthError> {
         let id = match (&self.id, &self.secret) {
             (None, Some(_)) => return Err(OAuthError::InvalidClient),
             (None, None) => BUILTIN_CLIENT.to_owned(),

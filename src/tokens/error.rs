@@ -54,7 +54,10 @@ pub enum OAuthError {
     },
     /// The queue for password work is full: 503.
     #[error("The service is busy. Try again in a moment")]
-    Busy,
+    Busy {
+        /// Seconds until what waits now is done.
+        retry_after_seconds: u64,
+    },
     /// The database cannot be reached: 503.
     #[error("The service is temporarily unavailable. Try again in a moment")]
     Unavailable(String),
@@ -86,15 +89,15 @@ impl OAuthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope(_) => "invalid_scope",
             Self::SlowDown { .. } => "slow_down",
-            Self::Busy | Self::Unavailable(_) => "temporarily_unavailable",
+            Self::Busy { .. } | Self::Unavailable(_) => "temporarily_unavailable",
             Self::ServerError(_) => "server_error",
         }
     }
 
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::SlowDown { retry_after_seconds } => Some(*retry_after_seconds),
-            Self::Busy | Self::Unavailable(_) => Some(1),
+            Self::SlowDown { retry_after_seconds } | Self::Busy { retry_after_seconds } => Some(*retry_after_seconds),
+            Self::Unavailable(_) => Some(1),
             _ => None,
         }
     }
@@ -107,7 +110,7 @@ impl ResponseError for OAuthError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowDown { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ServerError(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -150,8 +153,8 @@ impl From<KeyError> for OAuthError {
 }
 
 impl From<Busy> for OAuthError {
-    fn from(_: Busy) -> Self {
-        Self::Busy
+    fn from(Busy { retry_after_seconds }: Busy) -> Self {
+        Self::Busy { retry_after_seconds }
     }
 }
 

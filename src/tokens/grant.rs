@@ -1,5 +1,7 @@
 //! The token endpoint's grants: password (RFC 6749 §4.3) and refresh token (§6).
 
+use std::net::IpAddr;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::TokenAnswer;
@@ -33,29 +35,36 @@ impl Grants<'_> {
         match TokenRequest::read(&mut form)? {
             TokenRequest::Password { username, password, scope } => {
                 // Before any look-up, of the client too.
-                let attempt = Attempt::on_account(&Email::key_of(&username), password.expose_secret(), origin.ip);
-                let begun = self.attempts.begin(&attempt, Timestamp::now())?;
-                let verified = self.check_password(credentials, &username, password).await;
+                let key = Email::key_of(&username);
+                let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
+                let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
+                let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
+                let verified = self.check_password(key, password).await;
                 match &verified {
-                    Ok(_) => self.attempts.succeeded(&attempt, begun),
-                    Err(OAuthError::WrongCredentials) => {}
-                    Err(_) => self.attempts.undecided(begun),
+                    Ok(_) => begun.succeeded(Timestamp::now()).await,
+                    Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
+                    Err(_) => drop(begun),
                 }
-                let (client, user, renewed_hash) = verified?;
+                let (user, renewed_hash) = verified?;
                 let scope = granted(scope, &user, &client)?;
                 self.sessions.open(user, renewed_hash, scope, &client, origin).await
             }
             TokenRequest::RefreshToken { token, scope } => {
-                let client = self.authenticate(credentials, Grant::RefreshToken).await?;
+                let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
                 self.sessions.refresh(token.expose_secret(), scope, &client).await
             }
         }
     }
 
     /// The client, if it may use the grant.
-    async fn authenticate(&self, credentials: ClientCredentials, grant: Grant) -> Result<Client, OAuthError> {
+    async fn authenticate(
+        &self,
+        credentials: ClientCredentials,
+        grant: Grant,
+        address: IpAddr,
+    ) -> Result<Client, OAuthError> {
         let settings = self.sessions.settings();
-        let client = credentials.authenticate(self.db, settings).await?;
+        let client = credentials.authenticate(self.db, settings, self.attempts, address).await?;
         let is_open = grant != Grant::Password || settings.password_grant;
         if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
     }
@@ -63,16 +72,13 @@ impl Grants<'_> {
     /// Unknown, wrong and disabled: the same look-up, the same work, the same answer.
     async fn check_password(
         &self,
-        credentials: ClientCredentials,
-        username: &str,
+        key: String,
         password: SecretString,
-    ) -> Result<(Client, UserRow, Option<String>), OAuthError> {
-        let client = self.authenticate(credentials, Grant::Password).await?;
-        let key = Email::key_of(username);
+    ) -> Result<(UserRow, Option<String>), OAuthError> {
         let user = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         match (user.filter(|user| user.is_active), self.passwords.verify(password, hash).await?) {
-            (Some(user), Verified::Right { renewed_hash }) => Ok((client, user, renewed_hash)),
+            (Some(user), Verified::Right { renewed_hash }) => Ok((user, renewed_hash)),
             _ => Err(OAuthError::WrongCredentials),
         }
     }

@@ -58,6 +58,11 @@ impl RefreshTokens {
         Self(Key::new(HMAC_SHA256, key))
     }
 
+    /// A key for another purpose. What it is derived from is shorter than what tokens are made of.
+    pub(crate) fn derive_key(&self, purpose: &str) -> Vec<u8> {
+        sign(&self.0, purpose.as_bytes()).as_ref().to_vec()
+    }
+
     /// The token of that session and generation; always the same one.
     pub(crate) fn write(&self, session_id: Id, generation: i64, secret: &SessionSecret) -> String {
         let mut bytes = Vec::with_capacity(MESSAGE_BYTES + 32);

@@ -113,9 +113,10 @@ pub(crate) async fn log_out(
     mut form: OAuthForm,
     db: Data<Db>,
     sessions: Data<Sessions>,
+    attempts: Data<Attempts>,
 ) -> Result<HttpResponse, OAuthError> {
     let credentials = ClientCredentials::read(&req, &mut form)?;
-    let client = credentials.authenticate(&db, sessions.settings()).await?;
+    let client = credentials.authenticate(&db, sessions.settings(), &attempts, client_address(&req)).await?;
     let token = form.require("token")?;
     let now = Timestamp::now();
     let session = match sessions.check_access(&token, now) {
@@ -153,9 +154,10 @@ pub(crate) async fn introspect_token(
     mut form: OAuthForm,
     db: Data<Db>,
     sessions: Data<Sessions>,
+    attempts: Data<Attempts>,
 ) -> Result<HttpResponse, OAuthError> {
     let credentials = ClientCredentials::read(&req, &mut form)?;
-    let client = credentials.authenticate(&db, sessions.settings()).await?;
+    let client = credentials.authenticate(&db, sessions.settings(), &attempts, client_address(&req)).await?;
     if client.is_public {
         return Err(OAuthError::InvalidClient);
     }

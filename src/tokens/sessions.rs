@@ -249,6 +249,11 @@ impl Sessions {
         &self.settings
     }
 
+    /// A key that all replicas share, for another purpose than tokens.
+    pub(crate) fn derive_key(&self, purpose: &str) -> Vec<u8> {
+        self.refresh_tokens.derive_key(purpose)
+    }
+
     fn fails_closed(&self, now: Timestamp) -> bool {
         self.settings.revocation_fail == RevocationFail::Closed && self.revocations.is_broken(now)
     }

@@ -1,0 +1,106 @@
+//! Failed attempts in the database, from which every replica learns of them.
+
+use diesel::prelude::*;
+use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
+
+use super::windows::Name;
+use crate::db::schema::{attempts, sessions, users};
+use crate::db::{Conn, StoreError, Timestamp};
+
+type Result<T> = std::result::Result<T, StoreError>;
+type Statement = BoxedSqlQuery<'static, <Conn as diesel::Connection>::Backend, SqlQuery>;
+
+/// How many sessions are looked at to find out from where an account was logged in.
+const MAX_ADDRESSES: i64 = 1000;
+
+/// The state of a window.
+#[derive(Clone, Debug, Queryable, QueryableByName)]
+#[diesel(table_name = attempts)]
+pub(super) struct AttemptRow {
+    name: String,
+    pub ends_at: Timestamp,
+    pub failures: i64,
+    pub revision: i64,
+}
+
+impl AttemptRow {
+    pub(super) fn name(&self) -> Option<Name> {
+        u128::from_str_radix(&self.name, 16).ok().map(Name)
+    }
+}
+
+fn text(name: Name) -> String {
+    format!("{:032x}", name.0)
+}
+
+/// Counts a failure under each of these names, in one statement, and gives their new states. They are to be sorted: two
+/// that count the same ones never wait for each other.
+pub(super) fn update_failures(
+    conn: &mut Conn,
+    names: &[Name],
+    ends_at: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<AttemptRow>> {
+    // Each placeholder is bound once, in order: PostgreSQL and SQLite then understand the same by them.
+    // (diesel 2.3: `on_conflict` does not compile for two back ends.)
+    let rows = (0..names.len()).map(|row| format!("(${}, ${}, 1, 1, ${})", row * 3 + 1, row * 3 + 2, row * 3 + 3));
+    let statement = format!(
+        "INSERT INTO attempts (name, ends_at, failures, revision, changed_at) VALUES {} \
+         ON CONFLICT (name) DO UPDATE SET \
+             failures = CASE WHEN attempts.ends_at > excluded.changed_at THEN attempts.failures + 1 ELSE 1 END, \
+             ends_at = CASE WHEN attempts.ends_at > excluded.changed_at \
+                       THEN attempts.ends_at ELSE excluded.ends_at END, \
+             revision = attempts.revision + 1, changed_at = excluded.changed_at \
+         RETURNING name, ends_at, failures, revision",
+        rows.collect::<Vec<_>>().join(", ")
+    );
+    let bound = |statement: Statement, name: &Name| {
+        statement.bind::<Text, _>(text(*name)).bind::<BigInt, _>(ends_at).bind::<BigInt, _>(now)
+    };
+    Ok(names.iter().fold(sql_query(statement).into_boxed(), bound).load(conn)?)
+}
+
+/// Forgets the failures under that name: its window is over. Gives its new state.
+pub(super) fn update_forgotten(conn: &mut Conn, name: Name, now: Timestamp) -> Result<Option<AttemptRow>> {
+    let over = (
+        attempts::failures.eq(0),
+        attempts::ends_at.eq(now),
+        attempts::revision.eq(attempts::revision + 1),
+        attempts::changed_at.eq(now),
+    );
+    let columns = (attempts::name, attempts::ends_at, attempts::failures, attempts::revision);
+    Ok(diesel::update(attempts::table.find(text(name))).set(over).returning(columns).get_result(conn).optional()?)
+}
+
+/// The windows that are not over.
+pub(super) fn list_open(conn: &mut Conn, now: Timestamp) -> Result<Vec<AttemptRow>> {
+    let columns = (attempts::name, attempts::ends_at, attempts::failures, attempts::revision);
+    Ok(attempts::table.filter(attempts::ends_at.gt(now)).select(columns).load(conn)?)
+}
+
+/// The windows that have changed since.
+pub(super) fn list_changed(conn: &mut Conn, since: Timestamp) -> Result<Vec<AttemptRow>> {
+    let columns = (attempts::name, attempts::ends_at, attempts::failures, attempts::revision);
+    Ok(attempts::table.filter(attempts::changed_at.ge(since)).select(columns).load(conn)?)
+}
+
+/// Deletes some windows that were over before then; whether there may be more.
+pub(super) fn delete_over(conn: &mut Conn, before: Timestamp) -> Result<bool> {
+    const BATCH: i64 = 500;
+    let over = attempts::table.filter(attempts::ends_at.lt(before)).select(attempts::name).limit(BATCH);
+    let over: Vec<String> = over.load(conn)?;
+    diesel::delete(attempts::table.filter(attempts::name.eq_any(&over)).filter(attempts::ends_at.lt(before)))
+        .execute(conn)?;
+    Ok(i64::try_from(over.len()).is_ok_and(|found| found >= BATCH))
+}
+
+/// From where the account with that e-mail address was logged in, as far as its sessions tell.
+pub(super) fn list_addresses(conn: &mut Conn, email_key: &str) -> Result<Vec<String>> {
+    let user = users::table.filter(users::email_key.eq(email_key)).select(users::id);
+    let Some(id) = user.first::<crate::db::Id>(conn).optional()? else { return Ok(Vec::new()) };
+    let addresses = sessions::table.filter(sessions::user_id.eq(id)).select(sessions::ip).distinct();
+    let addresses: Vec<Option<String>> = addresses.limit(MAX_ADDRESSES).load(conn)?;
+    Ok(addresses.into_iter().flatten().collect())
+}

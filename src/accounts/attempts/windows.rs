@@ -1,0 +1,215 @@
+//! The failures of the present windows, in memory: by these alone attempts are let through or not.
+
+use std::collections::HashMap;
+
+use super::store::AttemptRow;
+use crate::config::RateLimitSettings;
+use crate::db::Timestamp;
+
+/// The same wrong password again within this time is one attempt: clients repeat a failed log-in by themselves.
+const REPEAT_SECONDS: u64 = 5;
+/// While an account is guessed at from everywhere, an address that is strange to it may fail so often. One, not none:
+/// its owner may be somewhere new.
+const STRANGER_FAILURES: u32 = 1;
+/// How long a window that is over is remembered, here and in the database: a state of it may still be on its way.
+pub(super) const KEEP_SECONDS: u64 = 60;
+/// From so many windows on, those that are over are thrown out.
+const SWEEP_AT: usize = 10_000;
+
+/// Whose failures these are: a keyed hash, since who they are is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Name(pub u128);
+
+/// The names under which an attempt counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Names {
+    /// An account, or a client, from one address. Forgotten after a success.
+    pub own: Option<Name>,
+    /// An account, wherever from: closes nothing by itself.
+    pub account: Option<Name>,
+    /// All from one address.
+    pub address: Option<Name>,
+    /// The sign-ups from one address, which count when they succeed.
+    pub sign_ups: Option<Name>,
+    /// Whether an attempt that is under way counts as one that may fail.
+    pub holds: bool,
+}
+
+/// What becomes of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is let through.
+    Open,
+    /// As many are under way as may still fail: it waits until one of them is decided.
+    Full,
+    /// Too many have failed; until then.
+    Closed(Timestamp),
+    /// It depends on whether the account was logged in from that address before.
+    Unclear,
+}
+
+#[derive(Debug)]
+struct Window {
+    ends_at: Timestamp,
+    failures: u32,
+    /// The revision of the row that this was learned from.
+    revision: i64,
+    /// Attempts that were let through and are not decided.
+    in_flight: u32,
+    /// The last failed guess, as a fingerprint, and when it was.
+    last: Option<(u64, Timestamp)>,
+    /// Whether the account was logged in from that address before, where somebody had to look.
+    is_known: Option<bool>,
+}
+
+#[derive(Default)]
+pub(super) struct Windows {
+    by: HashMap<Name, Window>,
+    sweep_at: usize,
+}
+
+impl Names {
+    /// Those that a failure counts for, in the order in which the database locks them.
+    pub(super) fn of_failure(&self) -> Vec<Name> {
+        let mut names: Vec<Name> = self.own.into_iter().chain(self.account).chain(self.address).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn held(&self) -> impl Iterator<Item = Name> {
+        self.own.into_iter().chain(self.address).chain(self.sign_ups).filter(|_| self.holds)
+    }
+}
+
+impl Windows {
+    /// Judges an attempt; one that is let through has its place held until it is released.
+    pub(super) fn begin(
+        &mut self,
+        names: &Names,
+        limits: &RateLimitSettings,
+        is_known: Option<bool>,
+        now: Timestamp,
+    ) -> Verdict {
+        self.sweep(now);
+        if let (Some(own), Some(is_known)) = (names.own, is_known) {
+            self.window(own, now).is_known = Some(is_known);
+        }
+        let shared = [(names.address, limits.address_failures), (names.sign_ups, limits.address_signups)];
+        let shared = shared.into_iter().filter_map(|(name, limit)| Some((name?, limit)));
+        let judged = shared.map(|(name, limit)| self.judge(name, limit, now));
+        let judged: Vec<Verdict> = judged.chain(self.judge_own(names, limits, now)).collect();
+        let closed_until = judged.iter().filter_map(|verdict| match verdict {
+            Verdict::Closed(until) => Some(*until),
+            _ => None,
+        });
+        if let Some(until) = closed_until.max() {
+            return Verdict::Closed(until);
+        }
+        let first = judged.into_iter().find(|verdict| *verdict != Verdict::Open);
+        if first.is_none() {
+            names.held().for_each(|name| self.window(name, now).in_flight += 1);
+        }
+        first.unwrap_or(Verdict::Open)
+    }
+
+    /// Gives back the places of an attempt.
+    pub(super) fn release(&mut self, names: &Names) {
+        for name in names.held() {
+            if let Some(window) = self.by.get_mut(&name) {
+                window.in_flight = window.in_flight.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Whether that guess has failed there just now; remembers it.
+    pub(super) fn is_repeated(&mut self, own: Name, guess: u64, now: Timestamp) -> bool {
+        let window = self.window(own, now);
+        let last = window.last.replace((guess, now));
+        last.is_some_and(|(last, at)| last == guess && at.plus_seconds(REPEAT_SECONDS) > now)
+    }
+
+    /// A guess was right there, so the account is known to be logged in from there; whether there are failures.
+    pub(super) fn is_to_forget(&mut self, own: Name, now: Timestamp) -> bool {
+        if let Some(window) = self.by.get_mut(&own) {
+            window.is_known = Some(true);
+        }
+        self.failures(own, now) > 0
+    }
+
+    pub(super) fn failures(&self, name: Name, now: Timestamp) -> u32 {
+        self.by.get(&name).filter(|window| window.ends_at > now).map_or(0, |window| window.failures)
+    }
+
+    /// Counts a failure that the database does not take at present.
+    pub(super) fn add(&mut self, name: Name, ends_at: Timestamp, now: Timestamp) {
+        let window = self.window(name, now);
+        window.failures = window.failures.saturating_add(1);
+        if window.ends_at <= now {
+            window.ends_at = ends_at;
+        }
+    }
+
+    /// Takes over the state in the database, unless a later one is known.
+    pub(super) fn learn(&mut self, row: &AttemptRow, now: Timestamp) {
+        let Some(name) = row.name() else { return };
+        let is_older =
+            |window: &Window| row.revision <= window.revision && window.ends_at.plus_seconds(KEEP_SECONDS) > now;
+        if self.by.get(&name).map_or(row.ends_at <= now, is_older) {
+            return;
+        }
+        let window = self.window(name, now);
+        window.ends_at = row.ends_at;
+        window.failures = u32::try_from(row.failures).unwrap_or(u32::MAX);
+        window.revision = row.revision;
+    }
+
+    fn judge(&self, name: Name, limit: u32, now: Timestamp) -> Verdict {
+        let Some(window) = self.by.get(&name) else { return Verdict::Open };
+        let failures = self.failures(name, now);
+        if failures >= limit {
+            Verdict::Closed(window.ends_at)
+        } else if failures.saturating_add(window.in_flight) >= limit {
+            Verdict::Full
+        } else {
+            Verdict::Open
+        }
+    }
+
+    fn judge_own(&self, names: &Names, limits: &RateLimitSettings, now: Timestamp) -> Option<Verdict> {
+        let own = names.own?;
+        let usual = self.judge(own, limits.account_failures, now);
+        let is_guessed_at =
+            names.account.is_some_and(|account| self.failures(account, now) >= limits.account_total_failures);
+        let is_known = self.by.get(&own).and_then(|window| window.is_known);
+        if usual != Verdict::Open || !is_guessed_at || is_known == Some(true) {
+            return Some(usual);
+        }
+        let strict = self.judge(own, STRANGER_FAILURES.min(limits.account_failures), now);
+        Some(if is_known.is_none() && strict != Verdict::Open { Verdict::Unclear } else { strict })
+    }
+
+    /// The window of that name; one that is over begins anew with the next failure.
+    fn window(&mut self, name: Name, now: Timestamp) -> &mut Window {
+        let window = self.by.entry(name).or_insert_with(|| Window {
+            ends_at: now,
+            failures: 0,
+            revision: 0,
+            in_flight: 0,
+            last: None,
+            is_known: None,
+        });
+        if window.ends_at <= now {
+            window.failures = 0;
+        }
+        window
+    }
+
+    /// Throws out what is over, when there is much; then waits until there is twice as much.
+    fn sweep(&mut self, now: Timestamp) {
+        if self.by.len() >= self.sweep_at.max(SWEEP_AT) {
+            let remembered_from = now.minus_seconds(KEEP_SECONDS);
+            self.by.retain(|_, window| window.in_flight > 0 || window.ends_at > remembered_from);
+            self.sweep_at = self.by.len() * 2;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! More log-ins than can be hashed: who is served, who is told to come again, and for whom nothing is done.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, PASSWORD, Server};
+
+const BOB: &str = "bob@example.com";
+
+/// One thread that hashes for about half a second (twice as long in a busy CI).
+fn slow(more: &[(&str, &str)]) -> Server {
+    let mut settings = vec![("password.bcrypt_cost", "13"), ("password.hash_threads", "1")];
+    settings.extend_from_slice(more);
+    Server::with(&settings)
+}
+
+fn log_in(server: &Server) -> Answer {
+    server.login(&[("username", BOB), ("password", PASSWORD)])
+}
+
+#[test]
+fn who_waits_too_long_is_told_when_to_come_again_and_is_served_then() {
+    let server = slow(&[("password.max_wait_seconds", "1")]);
+    server.sign_up(BOB);
+    let (mut served, mut told) = (0, Vec::new());
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..12)
+            .map(|_| {
+                scope.spawn(|| {
+                    let begin = Instant::now();
+                    (log_in(&server), begin.elapsed())
+                })
+            })
+            .collect();
+        for (answer, took) in asking.into_iter().map(|asked| asked.join().expect("an answer")) {
+            match answer.status {
+                200 => served += 1,
+                _ => told.push((answer, took)),
+            }
+        }
+    });
+    assert!(served >= 1 && !told.is_empty(), "{served} served, {} told", told.len());
+    for (answer, took) in told {
+        assert!(took < Duration::from_secs(5), "told after {took:?}");
+        assert_eq!(answer.need("retry-after"), "1", "{answer}");
+        answer.expect_oauth_error(503, "temporarily_unavailable");
+    }
+    thread::sleep(Duration::from_secs(1));
+    log_in(&server).expect_json(200);
+}
+
+#[test]
+fn a_full_queue_is_told_at_once() {
+    let server = slow(&[("password.queue_length", "1"), ("password.max_wait_seconds", "60")]);
+    server.sign_up(BOB);
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| log_in(&server))).collect();
+        let answers: Vec<Answer> = asking.into_iter().map(|asked| asked.join().expect("an answer")).collect();
+        let (served, told): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert!(served.len() >= 2 && !told.is_empty(), "one is hashed for and one waits");
+        for answer in told {
+            answer.expect_oauth_error(503, "temporarily_unavailable");
+        }
+    });
+}
+
+#[test]
+fn a_client_that_hung_up_is_not_hashed_for() {
+    let server = slow(&[("password.max_wait_seconds", "60"), ("password.queue_length", "1000")]);
+    server.sign_up(BOB);
+    let begin = Instant::now();
+    log_in(&server).expect_json(200);
+    let one = begin.elapsed();
+    let body = format!("username={BOB}&password=a-wrong-one");
+    let request = format!(
+        "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let gone = 20;
+    let streams: Vec<TcpStream> = (0..gone)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).expect("a connection");
+            stream.write_all(request.as_bytes()).expect("the server reads");
+            stream
+        })
+        .collect();
+    // Long enough for the server to have read them all, shorter than it takes to hash for them.
+    thread::sleep(one / 2);
+    drop(streams);
+    let begin = Instant::now();
+    log_in(&server).expect_json(200);
+    let waited = begin.elapsed();
+    assert!(waited < one * gone / 2, "waited {waited:?} behind {gone} that hung up; one takes {one:?}");
+}
