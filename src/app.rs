@@ -23,6 +23,8 @@ use crate::http::fallback::{Routes, no_route};
 use crate::http::origin::TrustedProxies;
 use crate::http::root_path::{RootPath, under_root_path};
 use crate::http::tls;
+use crate::metrics::Metrics;
+use crate::metrics::page::{self, Page};
 use crate::tokens::AccessToken;
 use crate::tokens::sessions::Sessions;
 use crate::{accounts, openapi, operations, postman, posts, tokens};
@@ -42,6 +44,14 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("server.bind {address}: {cause}; stop what listens there, or set another address")]
     Bind {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The address of the metrics cannot be listened on.
+    #[error("server.metrics_bind {address}: {cause}; stop what listens there, or set another address")]
+    BindMetrics {
         /// The address.
         address: std::net::SocketAddr,
         /// What the system said.
@@ -201,16 +211,51 @@ impl Keyfob {
     /// # Errors
     /// [`StartError`] when the address cannot be listened on or the certificate cannot be used.
     pub async fn serve(self) -> Result<(), StartError> {
-        let server = self.listen()?;
+        let metrics = self.metrics()?;
+        let server = self.listen(metrics.clone())?;
+        let page = metrics.map(|metrics| self.listen_for_metrics(metrics)).transpose()?;
         let addresses = server.addresses;
         // What is announced can be stopped: the signals are listened for once the server has begun to run.
         let running = actix_web::rt::spawn(server.running);
         tokio::task::yield_now().await;
+        let page = page.map(|page| {
+            announce_metrics(&page.addresses);
+            let handle = page.running.handle();
+            actix_web::rt::spawn(page.running);
+            handle
+        });
         self.announce(&addresses);
-        running.await.map_err(std::io::Error::other)?.map_err(StartError::System)
+        let ended = running.await.map_err(std::io::Error::other)?.map_err(StartError::System);
+        if let Some(page) = page {
+            page.stop(false).await;
+        }
+        ended
     }
 
-    fn listen(&self) -> Result<Listening, StartError> {
+    /// What is measured, if anybody wants to know.
+    fn metrics(&self) -> Result<Option<Data<Metrics>>, StartError> {
+        let parts = &self.0;
+        if parts.settings.server.metrics_bind.is_none() {
+            return Ok(None);
+        }
+        let has_writer = matches!(parts.settings.database.url, DatabaseUrl::Sqlite(_));
+        let metrics = Metrics::new(&openapi_document(), has_writer).map_err(std::io::Error::other)?;
+        parts.passwords.watch(metrics.hash_queue.clone());
+        parts.db.watch(metrics.write_queue.clone());
+        Ok(Some(Data::new(metrics)))
+    }
+
+    fn listen_for_metrics(&self, metrics: Data<Metrics>) -> Result<Listening, StartError> {
+        let parts = &self.0;
+        let address = parts.settings.server.metrics_bind.unwrap_or(parts.settings.server.bind);
+        let (db, sessions) = (parts.db.clone().into_inner(), parts.sessions.clone().into_inner());
+        let page = Page { metrics: metrics.into_inner(), db, sessions };
+        let bind_error = |cause| StartError::BindMetrics { address, cause };
+        let (addresses, running) = page::listen(address, page).map_err(bind_error)?;
+        Ok(Listening { addresses, running })
+    }
+
+    fn listen(&self, metrics: Option<Data<Metrics>>) -> Result<Listening, StartError> {
         let settings = &self.0.settings.server;
         let keyfob = self.clone();
         let origins = AllowedOrigins(settings.cors_origins.clone());
@@ -219,6 +264,7 @@ impl Keyfob {
         let server = HttpServer::new(move || {
             App::new()
                 .configure(|cfg| keyfob.configure(cfg))
+                .configure(|cfg| add(metrics.as_ref(), cfg))
                 .app_data(keyfob.0.routes.clone())
                 .default_service(web::to(no_route))
                 .app_data(Data::new(root.clone()))
@@ -257,6 +303,24 @@ impl Keyfob {
         for address in addresses {
             let docs = format!("{scheme}://{address}/docs");
             tracing::info!(%address, docs, data, "listening");
+        }
+    }
+}
+
+/// Adds what is measured, if anything is.
+fn add(metrics: Option<&Data<Metrics>>, cfg: &mut ServiceConfig) {
+    if let Some(metrics) = metrics {
+        cfg.app_data(metrics.clone());
+    }
+}
+
+/// Says where the metrics are, and warns where others may read them too.
+fn announce_metrics(addresses: &[std::net::SocketAddr]) {
+    for address in addresses {
+        tracing::info!(url = %format_args!("http://{address}/metrics"), "metrics");
+        if !address.ip().is_loopback() {
+            let remedy = "keep others away from it by a firewall, or set an address of this machine alone";
+            tracing::warn!(%address, remedy, "server.metrics_bind: whoever reaches it can read the metrics");
         }
     }
 }

@@ -69,6 +69,8 @@ pub struct ServerSettings {
     pub tls_cert: Option<PathBuf>,
     /// Private key for HTTPS, a PEM file; set together with `tls_cert` or not at all.
     pub tls_key: Option<PathBuf>,
+    /// Address and port of `GET /metrics`; unset: nothing is measured.
+    pub metrics_bind: Option<SocketAddr>,
     /// Networks whose `X-Forwarded-For` is believed; a plain address is a network of one.
     pub trusted_proxies: Vec<IpNet>,
     /// Browser origins that may call, exactly as browsers send them: `scheme://host[:port]`, lower

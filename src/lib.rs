@@ -19,6 +19,7 @@ mod error;
 mod guard;
 mod http;
 mod input;
+mod metrics;
 mod openapi;
 mod operations;
 mod postman;

@@ -44,6 +44,11 @@ impl Passwords {
         Ok(Self { queue, cost, dummy_hash: dummy_hash(cost).into() })
     }
 
+    /// Has the queue watched from now on.
+    pub(crate) fn watch(&self, queue: crate::metrics::Queue) {
+        self.queue.watch(queue);
+    }
+
     /// The hash to keep of a new password.
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String, Busy> {
         let cost = self.cost;

@@ -3,11 +3,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use crate::metrics;
 
 /// What the threads are set back by (19 is the most): another thread of the service counts as much as ten of them, so it
 /// gets the processor first, and log-ins still come through when it is never idle.
@@ -25,6 +27,7 @@ pub struct Busy {
 /// A piece of work, and the one who waits for it: told when it begins.
 struct Job {
     begins: oneshot::Sender<()>,
+    watched: Option<metrics::Waiting>,
     work: Box<dyn FnOnce() + Send>,
 }
 
@@ -49,6 +52,7 @@ pub(super) struct Queue {
     threads: usize,
     length: usize,
     max_wait: Duration,
+    watched: OnceLock<metrics::Queue>,
 }
 
 impl Queue {
@@ -57,12 +61,17 @@ impl Queue {
     /// # Errors
     /// When one cannot be started.
     pub(super) fn start(threads: usize, length: usize, max_wait: Duration) -> std::io::Result<Self> {
-        let queue = Self { shared: Arc::default(), threads, length, max_wait };
+        let queue = Self { shared: Arc::default(), threads, length, max_wait, watched: OnceLock::new() };
         for number in 0..threads {
             let shared = Arc::clone(&queue.shared);
             std::thread::Builder::new().name(format!("keyfob-hash-{number}")).spawn(move || shared.work())?;
         }
         Ok(queue)
+    }
+
+    /// Has it watched from now on.
+    pub(super) fn watch(&self, queue: metrics::Queue) {
+        let _ = self.watched.set(queue);
     }
 
     /// Has a thread do this, and waits for it. The work is left undone when the caller goes away before it begins.
@@ -72,7 +81,7 @@ impl Queue {
         let work = Box::new(move || {
             let _ = answer.send(work());
         });
-        self.add(Job { begins, work })?;
+        self.add(Job { begins, watched: self.watched.get().map(metrics::Queue::enter), work })?;
         // Only the wait is bounded: work that has begun is not thrown away.
         match timeout(self.max_wait, begun).await {
             Ok(Ok(())) => answered.await.map_err(|_| self.busy(0)),
@@ -119,6 +128,9 @@ impl Shared {
         while let Some(job) = self.next() {
             // A caller that hung up, or gave up, is not worked for.
             if job.begins.send(()).is_ok() {
+                if let Some(watched) = job.watched {
+                    watched.served();
+                }
                 let begin = Instant::now();
                 (job.work)();
                 self.note(begin.elapsed());

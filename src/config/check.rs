@@ -23,6 +23,7 @@ const DISTINCT_BYTES: usize = 8;
 pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
     tls_pair(settings, values, dir)?;
     read_replica(&settings.database, values)?;
+    metrics_address(settings, values)?;
     key_source(&settings.token, values)?;
     let key_file = match &settings.token.private_key_file {
         Some(path) => Some((path, file(values, "token.private_key_file", path, dir)?)),
@@ -77,6 +78,19 @@ fn read_replica(database: &DatabaseSettings, values: &Values) -> Result<(), Conf
         )),
         _ => Ok(()),
     }
+}
+
+/// The metrics are not for those whom the service is for.
+fn metrics_address(settings: &Settings, values: &Values) -> Result<(), ConfigError> {
+    let bind = settings.server.bind;
+    let Some(metrics) = settings.server.metrics_bind else { return Ok(()) };
+    let is_same_ip = metrics.ip() == bind.ip() || metrics.ip().is_unspecified() || bind.ip().is_unspecified();
+    // Port 0 is a free one each time.
+    if metrics.port() == 0 || metrics.port() != bind.port() || !is_same_ip {
+        return Ok(());
+    }
+    let (fault, allowed) = ("is the address of server.bind", "another port");
+    Err(values.wrong("server.metrics_bind", &metrics.to_string(), fault, allowed))
 }
 
 /// A key that the algorithm does not use is a mistake: whoever set it believes that it signs.

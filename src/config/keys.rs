@@ -8,6 +8,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.max_body_bytes",
     "server.tls_cert",
     "server.tls_key",
+    "server.metrics_bind",
     "server.trusted_proxies",
     "server.cors_origins",
     "server.root_path",

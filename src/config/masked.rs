@@ -1,6 +1,7 @@
 //! The effective settings as TOML, for `keyfob config`.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -26,6 +27,7 @@ fn server(toml: &mut Toml, server: &ServerSettings) {
     toml.plain("max_body_bytes", server.max_body_bytes);
     toml.path("tls_cert", server.tls_cert.as_ref());
     toml.path("tls_key", server.tls_key.as_ref());
+    toml.address("metrics_bind", server.metrics_bind);
     toml.list("trusted_proxies", &server.trusted_proxies);
     toml.list("cors_origins", &server.cors_origins);
     toml.text("root_path", &server.root_path);
@@ -99,6 +101,13 @@ impl Toml {
     fn list(&mut self, key: &str, items: &[impl Display]) {
         let items: Vec<String> = items.iter().map(|item| toml_string(&item.to_string())).collect();
         self.plain(key, format!("[{}]", items.join(", ")));
+    }
+
+    fn address(&mut self, key: &str, address: Option<SocketAddr>) {
+        match address {
+            Some(address) => self.text(key, address),
+            None => self.unset(key),
+        }
     }
 
     fn path(&mut self, key: &str, path: Option<&PathBuf>) {

@@ -1,6 +1,6 @@
 //! From values to settings, key by key, in the order of `config/default.toml`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::thread;
 
 use ipnet::IpNet;
@@ -15,6 +15,7 @@ const DAY_SECONDS: u64 = 86_400;
 const YEAR_SECONDS: u64 = 365 * DAY_SECONDS;
 const BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
 const THREADS_MAX: u64 = 1024;
+const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000";
 
 /// Reads every section; what one value says about another is left to `check`.
 pub(super) fn settings(environment: Environment, values: &Values) -> Result<Settings, ConfigError> {
@@ -30,11 +31,12 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
 
 fn server(values: &Values) -> Result<ServerSettings, ConfigError> {
     Ok(ServerSettings {
-        bind: values.parsed("server.bind", "an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")?,
+        bind: values.parsed("server.bind", ADDRESS)?,
         workers: threads(values, "server.workers")?,
         max_body_bytes: values.integer("server.max_body_bytes", 1..=BODY_MAX_BYTES)?,
         tls_cert: values.path("server.tls_cert")?,
         tls_key: values.path("server.tls_key")?,
+        metrics_bind: optional_address(values, "server.metrics_bind")?,
         trusted_proxies: networks(values, "server.trusted_proxies")?,
         cors_origins: origins(values, "server.cors_origins")?,
         root_path: root_path(values, "server.root_path")?,
@@ -95,6 +97,13 @@ fn threads(values: &Values, key: &str) -> Result<usize, ConfigError> {
     match values.integer(key, 0..=THREADS_MAX)? {
         0 => Ok(thread::available_parallelism().map_or(1, usize::from)),
         threads => Ok(threads),
+    }
+}
+
+fn optional_address(values: &Values, key: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    match values.optional_text(key)? {
+        Some(_) => values.parsed(key, ADDRESS).map(Some),
+        None => Ok(None),
     }
 }
 

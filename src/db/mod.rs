@@ -48,6 +48,7 @@ use watch::Watch;
 use writer::Writer;
 
 use crate::config::{DatabaseSettings, DatabaseUrl};
+use crate::metrics::Queue;
 
 /// How often a write is tried at the most when serialization fails (SQLSTATE 40001, 40P01).
 const MAX_TRIES: u32 = 6;
@@ -103,6 +104,18 @@ impl Db {
     /// The same for long work that somebody waits for on purpose: no call is given up once it has a connection.
     pub(crate) fn without_end(self) -> Self {
         Self { limits: self.limits.without_end(), ..self }
+    }
+
+    /// Has the queue of SQLite's writer watched from now on.
+    pub(crate) fn watch(&self, queue: Queue) {
+        if let Writing::Alone(writer) = &self.writing {
+            let _ = writer.watched.set(queue);
+        }
+    }
+
+    /// The connections of the pool: in use, idle, and how many there may be.
+    pub(crate) fn connections(&self) -> (u32, u32, u32) {
+        self.connections.count()
     }
 
     /// Asks the database for a sign of life.

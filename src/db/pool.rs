@@ -29,6 +29,12 @@ impl Connections {
         Self { pool: pool.build_unchecked(manager.clone()), manager }
     }
 
+    /// How many are in use, how many are idle, and how many there may be.
+    pub(super) fn count(&self) -> (u32, u32, u32) {
+        let state = self.pool.state();
+        (state.connections.saturating_sub(state.idle_connections), state.idle_connections, self.pool.max_size())
+    }
+
     /// Runs work on a connection, which is not used again when it has failed.
     pub(super) fn run<T>(
         &self,

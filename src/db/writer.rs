@@ -3,6 +3,7 @@
 //! Writes that wait together are committed together, so that one `fsync` serves many; each is answered after that
 //! commit. Each runs in a savepoint: one that fails takes nothing of its neighbours with it.
 
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::connection::{Conn, Manager};
 use super::error::{OpenError, StoreError};
+use crate::metrics::Queue;
 
 /// How many writes share one commit at the most.
 const MAX_BATCH: usize = 128;
@@ -24,6 +26,7 @@ type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    pub(super) watched: OnceLock<Queue>,
 }
 
 /// Waits until the last write is done and the connection closed.
@@ -52,7 +55,7 @@ impl Writer {
                 }
             })
             .map_err(|error| fail(error.to_string()))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), watched: OnceLock::new() })
     }
 
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -61,7 +64,11 @@ impl Writer {
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let waiting = self.watched.get().map(Queue::enter);
         let job: Job = Box::new(move |conn| {
+            if let Some(waiting) = waiting {
+                waiting.served();
+            }
             let result = conn.transaction(|conn| work(conn));
             Box::new(move |committed| {
                 let result = match committed {

@@ -8,9 +8,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 
 use super::request_id::{self, X_REQUEST_ID};
 use crate::error::ApiError;
+use crate::metrics::Metrics;
 use crate::tokens::OAuthError;
 
 /// Wraps the whole service.
@@ -27,6 +29,10 @@ pub(crate) async fn conventions(
     }
     let mut res = next.call(req).await?;
     log(&res, &method, &id, started);
+    if let Some(metrics) = res.request().app_data::<Data<Metrics>>() {
+        let request = res.request();
+        metrics.count_request(request.method(), request.match_info().as_str(), res.status(), started.elapsed());
+    }
     let headers = res.headers_mut();
     headers.insert(X_REQUEST_ID, id);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::tokens::{OAUTH_ENDPOINTS, OAuthError};
 
 /// Paths that the document leaves out: the files of a page.
-const FILES: [&str; 4] = ["/docs/", "/docs/{file}", "/redoc/", "/redoc/{file}"];
+pub(crate) const FILES: [&str; 4] = ["/docs/", "/docs/{file}", "/redoc/", "/redoc/{file}"];
 
 /// Every path of the service with the methods that it takes.
 #[derive(Debug)]

@@ -80,6 +80,16 @@ impl OAuthError {
         }
     }
 
+    /// The cause in a word, for those who count.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "wrong_credentials",
+            Self::InvalidRefreshToken => "invalid_refresh_token",
+            Self::Busy { .. } => "busy",
+            _ => self.code(),
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) | Self::BodyTooLarge { .. } | Self::MethodNotAllowed { .. } => "invalid_request",

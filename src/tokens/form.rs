@@ -40,6 +40,11 @@ impl OAuthForm {
         if values.is_empty() { Ok(value) } else { Err(different()) }
     }
 
+    /// The value of a parameter, which stays where it is.
+    pub(crate) fn peek(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
     /// The value of a parameter that must be there.
     pub(crate) fn require(&mut self, name: &str) -> Result<String, OAuthError> {
         self.take(name)?.ok_or_else(|| OAuthError::missing(name))

@@ -58,7 +58,8 @@ impl Revocations {
         self.heard_at() < now.minus_seconds(BROKEN_AFTER_SECONDS)
     }
 
-    fn heard_at(&self) -> Timestamp {
+    /// When the feed was last read.
+    pub(super) fn heard_at(&self) -> Timestamp {
         Timestamp::from_millis(self.heard_at_millis.load(Ordering::Relaxed))
     }
 }

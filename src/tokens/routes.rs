@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::TokenAnswer;
-use super::client::ClientCredentials;
+use super::client::{ClientCredentials, Grant};
 use super::error::OAuthError;
 use super::form::OAuthForm;
 use super::grant::Grants;
@@ -19,6 +19,7 @@ use crate::accounts::password::Passwords;
 use crate::accounts::store as accounts;
 use crate::db::{Db, Timestamp};
 use crate::http::origin::{client_address, user_agent};
+use crate::metrics::{self, Metrics};
 
 // Only for the document; what comes is read by `OAuthForm`.
 /// The form of the token endpoint.
@@ -92,9 +93,22 @@ pub(crate) async fn log_in(
     attempts: Data<Attempts>,
 ) -> Result<HttpResponse, OAuthError> {
     let origin = Origin { ip: client_address(&req), user_agent: user_agent(&req) };
-    let credentials = ClientCredentials::read(&req, &mut form)?;
     let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts };
-    Ok(secret_json(&grants.answer(credentials, form, origin).await?))
+    let counted = req.app_data::<Data<Metrics>>().map(|metrics| (metrics, grant_of(&form)));
+    let answer = match ClientCredentials::read(&req, &mut form) {
+        Ok(credentials) => grants.answer(credentials, form, origin).await,
+        Err(error) => Err(error),
+    };
+    if let Some((metrics, grant)) = counted {
+        metrics.count_login(grant, answer.as_ref().err().map_or(metrics::SUCCESS, OAuthError::outcome));
+    }
+    Ok(secret_json(&answer?))
+}
+
+/// The grant that a form asks for, as it is counted.
+fn grant_of(form: &OAuthForm) -> &'static str {
+    let grant = form.peek("grant_type").map_or(Some(Grant::Password), Grant::parse);
+    grant.map_or(metrics::OTHER, Grant::as_str)
 }
 
 /// Log out

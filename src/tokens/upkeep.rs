@@ -1,5 +1,7 @@
 //! What sessions need done now and then: news read, uses written, leftovers deleted.
 
+use std::time::Duration;
+
 use super::sessions::Sessions;
 use super::store;
 use super::uses::Noted;
@@ -42,6 +44,12 @@ impl Sessions {
     /// Whether revocations can be learned of.
     pub(crate) fn hears_revocations(&self, now: Timestamp) -> bool {
         !self.revocations.is_broken(now)
+    }
+
+    /// How old the newest news of revocations are.
+    pub(crate) fn revocation_feed_age(&self, now: Timestamp) -> Duration {
+        let millis = now.millis() - self.revocations.heard_at().millis();
+        Duration::from_millis(millis.try_into().unwrap_or_default())
     }
 
     /// Looks for keys that this replica does not know, five times a second at the most; whether one should be asked for again.

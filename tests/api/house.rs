@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A library, and where it may be named.
-const LIBRARIES: [(&str, &[&str]); 6] = [
+const LIBRARIES: [(&str, &[&str]); 7] = [
     ("jsonwebtoken", &["tokens/jwt.rs"]),
     ("bcrypt", &["accounts/password.rs"]),
     ("diesel", &["db/", "store.rs"]),
     ("diesel_migrations", &["db/"]),
     ("actix_web_httpauth", &["guard/"]),
     ("config", &["config.rs", "config/"]),
+    ("prometheus", &["metrics/"]),
 ];
 
 /// Where, and what must not be imported there.

@@ -24,6 +24,7 @@ mod load;
 mod login;
 mod login_clients;
 mod login_forms;
+mod metrics;
 mod operations;
 mod postman;
 mod posts;

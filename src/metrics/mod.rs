@@ -1,0 +1,172 @@
+//! What the service tells those who watch it, in Prometheus' terms. The only folder that knows `prometheus`.
+//!
+//! There is none of it unless `server.metrics_bind` is set: then [`Metrics`] is part of the application, and what has a
+//! queue is given a [`Queue`]. A request costs a look-up of its endpoint and some atomic additions; nothing is allocated
+//! and nothing locked, but for the first answer of each kind.
+
+mod endpoints;
+pub(crate) mod page;
+mod queue;
+
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use prometheus::core::Collector;
+use prometheus::{Error, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use utoipa::openapi::OpenApi;
+
+use endpoints::Endpoints;
+pub(crate) use queue::{Queue, Waiting};
+
+/// The label of what has none of the known values.
+pub(crate) const OTHER: &str = "other";
+const GRANTS: [&str; 3] = ["password", "refresh_token", OTHER];
+/// How a token request ends: well, or as `OAuthError::outcome` says.
+const OUTCOMES: [&str; 13] = [
+    SUCCESS,
+    "wrong_credentials",
+    "invalid_refresh_token",
+    "slow_down",
+    "busy",
+    "invalid_request",
+    "invalid_client",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "temporarily_unavailable",
+    "server_error",
+    OTHER,
+];
+/// The outcome of a token request that was answered with a token.
+pub(crate) const SUCCESS: &str = "success";
+
+/// Everything that is measured.
+pub(crate) struct Metrics {
+    registry: Registry,
+    endpoints: Endpoints,
+    logins: Vec<Login>,
+    /// Passwords that wait to be hashed.
+    pub(crate) hash_queue: Queue,
+    /// Writes that wait for SQLite's writer.
+    pub(crate) write_queue: Queue,
+    gauges: Gauges,
+}
+
+/// A grant, an outcome, and how often they met.
+struct Login {
+    grant: &'static str,
+    outcome: &'static str,
+    count: IntCounter,
+}
+
+/// What is read when somebody asks.
+struct Gauges {
+    connections: IntGaugeVec,
+    connections_max: IntGauge,
+    feed_age_seconds: Gauge,
+}
+
+/// The state of the service at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub connections_used: u32,
+    pub connections_idle: u32,
+    pub connections_max: u32,
+    /// How old the newest news of revocations are.
+    pub feed_age: Duration,
+}
+
+impl Metrics {
+    /// For the routes of a document; `has_writer` where one thread does all writing.
+    ///
+    /// # Errors
+    /// When two metrics have the same name.
+    pub(crate) fn new(document: &OpenApi, has_writer: bool) -> Result<Self, Error> {
+        let registry = Registry::new();
+        let hash_queue = Queue::new("keyfob_hash_queue", "for a thread that hashes passwords")?;
+        hash_queue.register(&registry)?;
+        let write_queue = Queue::new("keyfob_write_queue", "for the one writer of SQLite")?;
+        if has_writer {
+            write_queue.register(&registry)?;
+        }
+        register_process(&registry)?;
+        Ok(Self {
+            endpoints: Endpoints::new(document, &registry)?,
+            logins: logins(&registry)?,
+            gauges: Gauges::new(&registry)?,
+            hash_queue,
+            write_queue,
+            registry,
+        })
+    }
+
+    /// An answered request; `path` as the router saw it.
+    pub(crate) fn count_request(&self, method: &Method, path: &str, status: StatusCode, took: Duration) {
+        self.endpoints.count(method, path, status, took);
+    }
+
+    /// An answered token request.
+    pub(crate) fn count_login(&self, grant: &str, outcome: &str) {
+        let is_it = |login: &&Login| login.grant == grant && login.outcome == outcome;
+        // The last of each is `other`.
+        if let Some(login) = self.logins.iter().find(is_it).or(self.logins.last()) {
+            login.count.inc();
+        }
+    }
+
+    /// The page that Prometheus reads.
+    fn page(&self, reading: Reading) -> Result<String, Error> {
+        self.gauges.set(reading);
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl Gauges {
+    fn new(registry: &Registry) -> Result<Self, Error> {
+        let connections = Opts::new("keyfob_database_connections", "Connections in the pool, by state.");
+        let feed_age = "Age of the newest news of revocations, in seconds.";
+        Ok(Self {
+            connections: registered(registry, IntGaugeVec::new(connections, &["state"])?)?,
+            connections_max: registered(
+                registry,
+                IntGauge::new("keyfob_database_connections_max", "Connections that the pool may have.")?,
+            )?,
+            feed_age_seconds: registered(registry, Gauge::new("keyfob_revocation_feed_age_seconds", feed_age)?)?,
+        })
+    }
+
+    fn set(&self, reading: Reading) {
+        self.connections.with_label_values(&["used"]).set(reading.connections_used.into());
+        self.connections.with_label_values(&["idle"]).set(reading.connections_idle.into());
+        self.connections_max.set(reading.connections_max.into());
+        self.feed_age_seconds.set(reading.feed_age.as_secs_f64());
+    }
+}
+
+/// A counter for each pair, there from the start: a rate can only be taken of what was there before.
+fn logins(registry: &Registry) -> Result<Vec<Login>, Error> {
+    let opts = Opts::new("keyfob_logins_total", "Token requests, by grant and outcome.");
+    let all = registered(registry, IntCounterVec::new(opts, &["grant", "outcome"])?)?;
+    let pairs = GRANTS.iter().flat_map(|grant| OUTCOMES.iter().map(move |outcome| (*grant, *outcome)));
+    let login = |(grant, outcome)| {
+        let count = all.get_metric_with_label_values(&[grant, outcome])?;
+        Ok(Login { grant, outcome, count })
+    };
+    pairs.map(login).collect()
+}
+
+/// CPU time, memory, threads and files of the process, under the names that every exporter uses.
+#[cfg(target_os = "linux")]
+fn register_process(registry: &Registry) -> Result<(), Error> {
+    registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn register_process(_: &Registry) -> Result<(), Error> {
+    Ok(())
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
