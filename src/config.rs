@@ -11,6 +11,7 @@ mod keys;
 mod layers;
 mod masked;
 mod read;
+pub(crate) mod safety;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -25,6 +26,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use database_url::DatabaseUrl;
+use safety::Finding;
+use values::Values;
 
 /// The effective settings, complete and checked; `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -207,10 +210,26 @@ impl Settings {
     /// # Errors
     /// As [`Settings::load`].
     pub fn load_from(dir: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
+        let (settings, values) = Self::read(dir, env)?;
+        if settings.environment == Environment::Production {
+            safety::refuse(&settings, &values, dir)?;
+        }
+        Ok(settings)
+    }
+
+    /// As [`Settings::load`], but tells what is unsafe, also what production would refuse.
+    pub(crate) fn examine() -> Result<(Settings, Vec<Finding>), ConfigError> {
+        let dir = Path::new("");
+        let (settings, values) = Self::read(dir, layers::process_variables()?)?;
+        let findings = safety::findings(&settings, &values, dir);
+        Ok((settings, findings))
+    }
+
+    fn read(dir: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<(Settings, Values), ConfigError> {
         let (environment, values) = layers::gather(dir, env)?;
         let settings = read::settings(environment, &values)?;
         check::check(&settings, &values, dir)?;
-        Ok(settings)
+        Ok((settings, values))
     }
 
     /// The effective settings as TOML: secrets that are set read `********`, keys that are unset

@@ -2,6 +2,7 @@
 
 mod client;
 mod copy;
+mod doctor;
 mod http;
 mod import;
 mod key;
@@ -70,6 +71,8 @@ Examples:
     Client(client::Command),
     /// Copy all data to another database, SQLite or PostgreSQL
     Copy(copy::Copy),
+    /// Tell what is unsafe in this set-up, with remedies
+    Doctor(doctor::Doctor),
     /// Fill an empty database with made-up accounts and posts, to measure with
     #[command(hide = true)]
     Seed(seed::Seed),
@@ -156,6 +159,9 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Completions { shell } => return print(completions(shell).trim_end()),
         _ => {}
     }
+    if let Command::Doctor(doctor) = &command {
+        return doctor::examine(doctor).await;
+    }
     let settings = Settings::load()?;
     match command {
         Command::Serve => serve::serve(settings).await,
@@ -172,7 +178,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Seed(arguments) => seed::seed(&arguments, &settings).await,
         Command::Login(command) => login::login(&command, &settings),
         Command::Token(command) => token::run(command, &settings).await,
-        Command::Openapi | Command::Completions { .. } => Ok(()),
+        Command::Openapi | Command::Completions { .. } | Command::Doctor(_) => Ok(()),
     }
 }
 

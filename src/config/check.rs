@@ -1,23 +1,10 @@
-//! What settings must be together, and what production asks on top.
+//! What settings must be together.
 
-use std::collections::BTreeSet;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::Path;
 
-use secrecy::{ExposeSecret, SecretString};
-
 use super::values::Values;
-use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, Settings, TokenSettings};
-
-/// Parts of secrets that were copied from somewhere or typed in a hurry, blank-separated; the
-/// number begins the sample key that the tutorial of `FastAPI` prints.
-const EXAMPLE_WORDS: &str = "secret example changeme change-me change_me password passw0rd bench \
-    keyfob default sample dummy insecure placeholder replace letmein qwerty testing development \
-    09d25e094faa6ca2";
-
-/// Fewest distinct bytes of a good secret. Not more: 64 random hex digits lack one of the 16 every
-/// fourth time.
-const DISTINCT_BYTES: usize = 8;
+use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings};
 
 /// Checks the settings against each other, and the files they name; relative paths start at `dir`.
 pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
@@ -25,23 +12,10 @@ pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<
     read_replica(&settings.database, values)?;
     metrics_address(settings, values)?;
     key_source(&settings.token, values)?;
-    let key_file = match &settings.token.private_key_file {
-        Some(path) => Some((path, file(values, "token.private_key_file", path, dir)?)),
-        None => None,
-    };
-    if settings.environment != Environment::Production {
-        return Ok(());
+    if let Some(path) = &settings.token.private_key_file {
+        file(values, "token.private_key_file", path, dir)?;
     }
-    let token = &settings.token;
-    https_issuer(token, values)?;
-    strong(values, "token.secret", token.secret.as_ref())?;
-    let key_encryption_secret = token.key_encryption_secret.as_ref();
-    strong(values, "token.key_encryption_secret", key_encryption_secret)?;
-    encrypted_keys(token, values)?;
-    match key_file {
-        Some((path, metadata)) => private_file(values, path, &metadata),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
@@ -58,7 +32,7 @@ fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), Conf
         }
         (Some(cert), Some(key)) => {
             file(values, "server.tls_cert", cert, dir)?;
-            file(values, "server.tls_key", key, dir).map(drop)
+            file(values, "server.tls_key", key, dir)
         }
     }
 }
@@ -107,78 +81,11 @@ fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError>
     Ok(())
 }
 
-fn file(values: &Values, key: &str, path: &Path, dir: &Path) -> Result<Metadata, ConfigError> {
+fn file(values: &Values, key: &str, path: &Path, dir: &Path) -> Result<(), ConfigError> {
     let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, "a PEM file");
     match fs::metadata(dir.join(path)) {
         Ok(metadata) if metadata.is_dir() => Err(wrong("is a directory")),
-        Ok(metadata) => Ok(metadata),
+        Ok(_) => Ok(()),
         Err(error) => Err(wrong(&format!("cannot be read: {error}"))),
     }
-}
-
-fn https_issuer(token: &TokenSettings, values: &Values) -> Result<(), ConfigError> {
-    if token.issuer.starts_with("https://") {
-        return Ok(());
-    }
-    let fault = "is plain HTTP, which production refuses";
-    Err(values.wrong("token.issuer", &token.issuer, fault, "https://…"))
-}
-
-fn strong(values: &Values, key: &str, secret: Option<&SecretString>) -> Result<(), ConfigError> {
-    match secret.and_then(|secret| weakness(secret.expose_secret())) {
-        Some(weakness) => {
-            let fault = format!("{weakness}, which production refuses");
-            let allowed = "random bytes, such as `openssl rand -base64 48` makes";
-            Err(values.fault(key, fault, allowed))
-        }
-        None => Ok(()),
-    }
-}
-
-/// What a guesser would try: known words, few characters, one block again and again, characters in
-/// a row.
-fn weakness(secret: &str) -> Option<&'static str> {
-    let lower = secret.to_lowercase();
-    if EXAMPLE_WORDS.split(' ').any(|word| lower.contains(word)) {
-        return Some("looks like an example");
-    }
-    let bytes = secret.as_bytes();
-    let distinct: BTreeSet<&u8> = bytes.iter().collect();
-    let shifted = |by| bytes.iter().zip(bytes.iter().skip(by));
-    let repeats = (1..=bytes.len() / 2).any(|period| shifted(period).all(|(a, b)| a == b));
-    let in_a_row = shifted(1).filter(|(a, b)| a.abs_diff(**b) <= 1).count();
-    let is_weak = distinct.len() < DISTINCT_BYTES || repeats || in_a_row * 2 >= bytes.len();
-    is_weak.then_some("is weak")
-}
-
-/// Keys kept in the database are in its backups too.
-fn encrypted_keys(token: &TokenSettings, values: &Values) -> Result<(), ConfigError> {
-    let has_own_key = token.private_key_file.is_some() || token.secret.is_some();
-    if has_own_key || token.key_encryption_secret.is_some() {
-        return Ok(());
-    }
-    let own = match token.algorithm {
-        Algorithm::HS256 => "token.secret",
-        Algorithm::EdDSA | Algorithm::ES256 | Algorithm::RS256 => "token.private_key_file",
-    };
-    let fault = "is not set, so keys would lie in the database unencrypted, which production refuses";
-    let allowed = format!("at least 32 random bytes, or set {own}");
-    Err(values.fault("token.key_encryption_secret", fault, &allowed))
-}
-
-#[cfg(unix)]
-fn private_file(values: &Values, path: &Path, metadata: &Metadata) -> Result<(), ConfigError> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let fault = format!("is open to other users (mode {mode:04o}), which production refuses");
-    let (key, path) = ("token.private_key_file", path.to_string_lossy());
-    Err(values.wrong(key, &path, &fault, "mode 0600 (chmod 600)"))
-}
-
-#[cfg(not(unix))]
-fn private_file(_: &Values, _: &Path, _: &Metadata) -> Result<(), ConfigError> {
-    Ok(())
 }

@@ -37,10 +37,14 @@ impl Values {
         self.add(key, Value::new(Some(&origin.to_owned()), value), origin)
     }
 
+    /// Where the value of a key came from.
+    pub(super) fn origin(&self, key: &str) -> Option<&str> {
+        self.by_key.get(key).and_then(Value::origin)
+    }
+
     /// The error for a key: its fault, what is allowed, and where the value came from.
     pub(super) fn fault(&self, key: &str, fault: impl fmt::Display, allowed: &str) -> ConfigError {
-        let origin = self.by_key.get(key).and_then(Value::origin);
-        let from = origin.map_or_else(String::new, |origin| format!(" ({origin})"));
+        let from = self.origin(key).map_or_else(String::new, |origin| format!(" ({origin})"));
         ConfigError::new(key, format!("{fault}; allowed: {allowed}{from}"))
     }
 

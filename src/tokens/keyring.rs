@@ -12,11 +12,11 @@ use super::access::AccessToken;
 use super::inspect::Expected;
 use super::jwt::{self, JwtKey, Refusal, check_times};
 use super::keys::{KeyError, KeyMaterial};
-use super::seal::Seal;
+use super::seal::{Seal, is_sealed};
 use super::store::{self, KeyRow};
 use super::verified::VerifiedTokens;
 use crate::config::{Algorithm, TokenSettings};
-use crate::db::{Db, StoreError, Timestamp};
+use crate::db::{Conn, Db, StoreError, Timestamp};
 
 /// How often a replica looks for new keys, in seconds.
 pub(crate) const RELOAD_SECONDS: u64 = 2;
@@ -163,6 +163,13 @@ pub(crate) async fn rotate(
     let kid = row.kid.clone();
     db.write(move |conn| store::insert_key(conn, &row)).await?;
     Ok(kid)
+}
+
+/// How many keys lie in the database as they are.
+pub(crate) fn count_unsealed(conn: &mut Conn) -> Result<usize, StoreError> {
+    let refresh = store::find_secret(conn, REFRESH_KEY)?;
+    let keys = store::list_keys(conn)?.into_iter().map(|key| key.private_key);
+    Ok(keys.chain(refresh).filter(|kept| !is_sealed(kept)).count())
 }
 
 /// Whether the key comes from the configuration, and not from the database.

@@ -46,8 +46,13 @@ impl Seal {
 
     /// Whether a value lies there in clear although it need not.
     pub(crate) fn wants_closing(&self, text: &str) -> bool {
-        self.0.is_some() && !text.starts_with(PREFIX)
+        self.0.is_some() && !is_sealed(text)
     }
+}
+
+/// Whether a kept value is sealed.
+pub(crate) fn is_sealed(text: &str) -> bool {
+    text.starts_with(PREFIX)
 }
 
 fn derive(secret: &[u8]) -> Result<LessSafeKey, KeyError> {

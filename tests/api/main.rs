@@ -18,6 +18,7 @@ mod bearer;
 mod commands;
 mod conventions;
 mod docs;
+mod doctor;
 mod house;
 mod left_out;
 mod load;

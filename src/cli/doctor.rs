@@ -1,0 +1,104 @@
+//! `keyfob doctor`
+
+use super::{CommandError, print};
+use crate::config::safety::{Finding, KEYS_AT_REST, PASSWORD_GRANT};
+use crate::config::{DatabaseUrl, Settings};
+use crate::db::Db;
+use crate::tokens::client::Grant;
+use crate::tokens::keyring;
+use crate::tokens::store::{self, ClientRow};
+
+#[derive(clap::Args)]
+pub(super) struct Doctor {
+    /// A registered client that is an app of your own and may take passwords; may be repeated
+    #[arg(long = "first-party", value_name = "CLIENT_ID")]
+    first_party: Vec<String>,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// What the database says.
+struct Kept {
+    unsealed_keys: usize,
+    clients: Vec<ClientRow>,
+}
+
+pub(super) async fn examine(doctor: &Doctor) -> Result<(), CommandError> {
+    let (settings, mut findings) = Settings::examine()?;
+    let kept = look_into_database(&settings).await?;
+    if let Some(kept) = &kept {
+        findings.extend(unsealed_keys(&settings, kept.unsealed_keys));
+        findings.extend(kept.clients.iter().filter_map(|client| foreign_client(client, doctor)));
+    }
+    report(&findings, doctor.format)?;
+    if kept.is_none() && matches!(doctor.format, Format::Text) {
+        print(&format!("not looked at: {}, which is not there yet", settings.database.url))?;
+    }
+    match findings.len() {
+        0 => Ok(()),
+        1 => Err(CommandError::Refused("1 finding".into())),
+        count => Err(CommandError::Refused(format!("{count} findings"))),
+    }
+}
+
+fn report(findings: &[Finding], format: Format) -> Result<(), CommandError> {
+    if matches!(format, Format::Json) {
+        return print(&serde_json::to_string_pretty(findings).map_err(std::io::Error::other)?);
+    }
+    for Finding { subject, fault, remedy, rule, is_refused_in_production } in findings {
+        let refused = if *is_refused_in_production { " (production does not start with it)" } else { "" };
+        print(&format!("{subject}: {fault}{refused}\n    remedy: {remedy}\n    rule: {rule}"))?;
+    }
+    if findings.is_empty() { print("nothing found") } else { Ok(()) }
+}
+
+/// `None` where there is no database yet: a look should not make one.
+async fn look_into_database(settings: &Settings) -> Result<Option<Kept>, CommandError> {
+    if let DatabaseUrl::Sqlite(path) = &settings.database.url
+        && !path.exists()
+    {
+        return Ok(None);
+    }
+    let db = Db::open(&settings.database)?;
+    let look = |conn: &mut _| {
+        let (unsealed_keys, clients) = (keyring::count_unsealed(conn)?, store::list_clients(conn)?);
+        Ok(Kept { unsealed_keys, clients })
+    };
+    Ok(Some(db.read(look).await?))
+}
+
+/// Keys that are in clear although the settings alone do not tell so.
+fn unsealed_keys(settings: &Settings, count: usize) -> Option<Finding> {
+    let has_secret = settings.token.key_encryption_secret.is_some();
+    if count == 0 || (!has_secret && !keyring::is_configured(&settings.token)) {
+        return None;
+    }
+    let remedy = if has_secret {
+        "start the service once: it encrypts them under token.key_encryption_secret"
+    } else {
+        "set token.key_encryption_secret: the key of the refresh tokens is always kept there"
+    };
+    let fault = format!("{count} of the keys that it holds are not encrypted");
+    Some(Finding::new(settings.database.url.to_string(), fault, remedy, KEYS_AT_REST))
+}
+
+/// A client beside the built-in one that may take passwords. Whose app it is cannot be known from here.
+fn foreign_client(client: &ClientRow, doctor: &Doctor) -> Option<Finding> {
+    let takes_passwords = client.grants.split(' ').any(|grant| grant == Grant::Password.as_str());
+    if !takes_passwords || doctor.first_party.contains(&client.id) {
+        return None;
+    }
+    let fault = "may use the password grant, which only apps of your own may";
+    let remedy = format!(
+        "if it is yours, say so with --first-party {0}; if not, `keyfob client remove --id {0}`: it sees the passwords",
+        client.id
+    );
+    Some(Finding::new(format!("client {}", client.id), fault, remedy, PASSWORD_GRANT))
+}
