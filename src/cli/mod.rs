@@ -1,5 +1,6 @@
 //! The command line: one file a command. Exit status 0, or 1 with one line on standard error.
 
+mod backup;
 mod client;
 mod copy;
 mod doctor;
@@ -22,7 +23,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::app::{Keyfob, StartError, openapi_document, postman_collection};
 use crate::config::{ConfigError, Settings};
-use crate::db::{CopyError, Db, OpenError, StoreError};
+use crate::db::{BackupError, CopyError, Db, OpenError, StoreError};
 use crate::tokens::KeyError;
 use crate::tokens::keyring::KeyringError;
 
@@ -71,6 +72,8 @@ Examples:
     Client(client::Command),
     /// Copy all data to another database, SQLite or PostgreSQL
     Copy(copy::Copy),
+    /// Write a snapshot of a SQLite database to a file, also beside a running service
+    Backup(backup::Backup),
     /// Tell what is unsafe in this set-up, with remedies
     Doctor(doctor::Doctor),
     /// Fill an empty database with made-up accounts and posts, to measure with
@@ -115,6 +118,8 @@ enum CommandError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Copy(#[from] CopyError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error("keys: {0}")]
     Keyring(#[from] KeyringError),
     #[error("keys: {0}")]
@@ -175,6 +180,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Key(command) => key::run(command, &settings).await,
         Command::Client(command) => client::run(command, &settings).await,
         Command::Copy(command) => copy::copy(&command, &settings),
+        Command::Backup(arguments) => backup::run(&arguments, &settings),
         Command::Seed(arguments) => seed::seed(&arguments, &settings).await,
         Command::Login(command) => login::login(&command, &settings),
         Command::Token(command) => token::run(command, &settings).await,

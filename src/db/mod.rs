@@ -3,6 +3,7 @@
 //! [`Db::read`] and [`Db::write`] are the only hops from async code to blocking code. Features give them a closure
 //! over a [`Conn`]; a closure may run again after a serialization failure, so it is an `Fn` and has no other effect.
 
+mod backup;
 mod batch;
 mod call;
 mod catalog;
@@ -31,6 +32,7 @@ use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use tokio::sync::Semaphore;
 
+pub(crate) use backup::{BackupError, backup};
 pub(crate) use batch::execute_on_either;
 use call::Limits;
 pub(crate) use connection::Conn;

@@ -1,4 +1,4 @@
-//! Data that moves: accounts out of files, whole databases from one back end to the other, and made-up ones to measure with.
+//! Data that moves: accounts out of files, whole databases from one back end to the other, backups, and made-up data to measure with.
 //!
 //! With `KEYFOB_TEST_DATABASE_URL=postgres://…` accounts are imported into PostgreSQL, and databases are copied there and
 //! back; otherwise only `SQLite` is used, and the tests that need both say that they were left out.
@@ -16,6 +16,7 @@
 #[allow(dead_code, unused_imports, reason = "what only the tests of the routes use")]
 mod support;
 
+mod backup;
 mod copy;
 mod import;
 mod seed;

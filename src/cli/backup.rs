@@ -1,0 +1,22 @@
+//! `keyfob backup`
+
+use std::path::PathBuf;
+
+use super::{CommandError, print};
+use crate::config::Settings;
+use crate::db::backup;
+
+#[derive(clap::Args)]
+pub(super) struct Backup {
+    /// The file to write, which must not be there yet
+    file: PathBuf,
+}
+
+pub(super) fn run(arguments: &Backup, settings: &Settings) -> Result<(), CommandError> {
+    let made = backup(&settings.database, &arguments.file)?;
+    for (table, rows) in &made.tables {
+        print(&format!("{table}\t{rows}"))?;
+    }
+    let (bytes, file) = (made.bytes, arguments.file.display());
+    print(&format!("backed up {} to {file}, {bytes} bytes; checked and on the disk", settings.database.url))
+}
