@@ -34,6 +34,7 @@ mod posts_versions;
 mod profile;
 mod redoc;
 mod root_path;
+mod secrets;
 mod settings;
 mod shell;
 mod signup;

@@ -105,6 +105,12 @@ impl Client {
     pub fn log_in_for(&self, email: &str, scope: &str) -> Actor {
         let grant =
             self.anonymous().login(&[("username", email), ("password", PASSWORD), ("scope", scope)]).expect_json(200);
+        self.actor(grant)
+    }
+
+    /// Whoever an answer of `/login` is for.
+    #[track_caller]
+    pub fn actor(&self, grant: Value) -> Actor {
         let token = grant["access_token"].as_str().expect("an access token").to_owned();
         let client = self.with_token(&token);
         Actor { token, grant, client }

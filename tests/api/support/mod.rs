@@ -9,7 +9,7 @@ mod server;
 mod wire;
 
 pub use answer::{Answer, header_names};
-pub use client::{Actor, Client, PASSWORD};
+pub use client::{Actor, Client, PASSWORD, Request};
 pub use forge::{Forge, SECRET, decode, now_seconds};
 pub use home::{Home, Run, until};
 pub use server::Server;
