@@ -4,6 +4,7 @@ mod backup;
 mod client;
 mod copy;
 mod doctor;
+mod healthcheck;
 mod http;
 mod import;
 mod key;
@@ -76,6 +77,9 @@ Examples:
     Backup(backup::Backup),
     /// Tell what is unsafe in this set-up, with remedies
     Doctor(doctor::Doctor),
+    /// Ask the running service whether it lives: for containers
+    #[command(after_help = "Example:\n  keyfob healthcheck && echo it lives")]
+    Healthcheck,
     /// Fill an empty database with made-up accounts and posts, to measure with
     #[command(hide = true)]
     Seed(seed::Seed),
@@ -181,6 +185,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Client(command) => client::run(command, &settings).await,
         Command::Copy(command) => copy::copy(&command, &settings),
         Command::Backup(arguments) => backup::run(&arguments, &settings),
+        Command::Healthcheck => healthcheck::check(&settings),
         Command::Seed(arguments) => seed::seed(&arguments, &settings).await,
         Command::Login(command) => login::login(&command, &settings),
         Command::Token(command) => token::run(command, &settings).await,

@@ -1,7 +1,9 @@
 //! Contract, "Docs and operations": `GET /metrics`, on an address of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -245,4 +247,36 @@ fn the_service_ends_as_soon_as_without_metrics() {
     server.signal("TERM");
     assert_eq!(server.wait(Duration::from_secs(40)).code(), Some(0));
     assert!(metrics.request("GET", "/metrics").attempt().is_err());
+}
+
+/// The names of metrics in an expression of a dashboard.
+fn metrics_in(expression: &str) -> Vec<String> {
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("keyfob_") || word.starts_with("process_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_dashboard_shows_only_metrics_that_there_are_and_all_of_keyfobs_own() {
+    let (server, metrics) = measured();
+    server.sign_up("bob@example.com").get("/me").expect(200);
+    let is_sqlite = server.home.database.url().starts_with("sqlite");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana.json");
+    let dashboard: Value = serde_json::from_str(&fs::read_to_string(path).expect("a dashboard")).expect("JSON");
+    let targets = dashboard["panels"].as_array().expect("panels").iter();
+    let targets = targets.flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let shown: BTreeSet<String> =
+        targets.flat_map(|target| metrics_in(target["expr"].as_str().expect("an expression"))).collect();
+    let there: BTreeSet<String> =
+        samples(&metrics).keys().map(|name| name.split('{').next().unwrap_or_default().to_owned()).collect();
+    for name in shown.iter().filter(|name| is_sqlite || !name.contains("write_queue")) {
+        assert!(there.contains(name), "{name} is shown, but there is none");
+    }
+    let base = |name: &String| {
+        let ends = ["_bucket", "_sum", "_count"];
+        ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_owned()
+    };
+    let shown: BTreeSet<String> = shown.iter().map(base).collect();
+    for name in there.iter().map(base).filter(|name| name.starts_with("keyfob_")) {
+        assert!(shown.contains(&name), "{name} is there, but not shown");
+    }
 }

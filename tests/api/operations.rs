@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Actor, PASSWORD, SECRET, Server, Wire, until};
+use crate::support::{Actor, Home, PASSWORD, SECRET, Server, Wire, until};
 
 /// The contract's 30 seconds, and slack for a busy machine.
 const STOP_DEADLINE: Duration = Duration::from_secs(40);
@@ -210,4 +210,16 @@ fn use_passwords_at_signup(server: &Server) {
     }
     let broken = format!("{{\"email\": \"eve@example.com\", \"password\": \"{WRONG_PASSWORD}\"");
     server.request("POST", "/signup").body("application/json", broken).send().expect(400);
+}
+
+#[test]
+fn a_health_check_tells_whether_the_service_lives() {
+    let mut server = Server::start();
+    let address = server.address.clone();
+    let mut asker = Home::new();
+    asker.set("server.bind", &address);
+    asker.run(&["healthcheck"], "").expect_success();
+    server.kill();
+    let line = asker.run(&["healthcheck"], "").expect_failure();
+    assert!(line.contains(&address), "{line}");
 }
