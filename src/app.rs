@@ -112,6 +112,32 @@ struct Listening {
     running: Server,
 }
 
+/// What is told of the requests beside the log, if anybody wants to know.
+#[derive(Clone)]
+struct Watched {
+    metrics: Option<Data<Metrics>>,
+    #[cfg(feature = "otlp")]
+    traces: Option<Data<crate::traces::Traces>>,
+}
+
+impl Watched {
+    fn add(&self, cfg: &mut ServiceConfig) {
+        if let Some(metrics) = &self.metrics {
+            cfg.app_data(metrics.clone());
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = &self.traces {
+            cfg.app_data(traces.clone());
+        }
+    }
+
+    /// Sends what has not been sent yet.
+    fn close(&self) {
+        #[cfg(feature = "otlp")]
+        self.traces.iter().for_each(|traces| traces.close());
+    }
+}
+
 /// Every feature of the service. A new one is added here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(accounts::routes::configure)
@@ -211,9 +237,9 @@ impl Keyfob {
     /// # Errors
     /// [`StartError`] when the address cannot be listened on or the certificate cannot be used.
     pub async fn serve(self) -> Result<(), StartError> {
-        let metrics = self.metrics()?;
-        let server = self.listen(metrics.clone())?;
-        let page = metrics.map(|metrics| self.listen_for_metrics(metrics)).transpose()?;
+        let watched = self.watched()?;
+        let server = self.listen(watched.clone())?;
+        let page = watched.metrics.clone().map(|metrics| self.listen_for_metrics(metrics)).transpose()?;
         let addresses = server.addresses;
         // What is announced can be stopped: the signals are listened for once the server has begun to run.
         let running = actix_web::rt::spawn(server.running);
@@ -229,7 +255,22 @@ impl Keyfob {
         if let Some(page) = page {
             page.stop(false).await;
         }
+        watched.close();
         ended
+    }
+
+    fn watched(&self) -> Result<Watched, StartError> {
+        Ok(Watched {
+            metrics: self.metrics()?,
+            #[cfg(feature = "otlp")]
+            traces: match &self.0.settings.log.otlp_endpoint {
+                Some(endpoint) => {
+                    let traces = crate::traces::Traces::start(endpoint).map_err(std::io::Error::other)?;
+                    Some(Data::new(traces))
+                }
+                None => None,
+            },
+        })
     }
 
     /// What is measured, if anybody wants to know.
@@ -255,7 +296,7 @@ impl Keyfob {
         Ok(Listening { addresses, running })
     }
 
-    fn listen(&self, metrics: Option<Data<Metrics>>) -> Result<Listening, StartError> {
+    fn listen(&self, watched: Watched) -> Result<Listening, StartError> {
         let settings = &self.0.settings.server;
         let keyfob = self.clone();
         let origins = AllowedOrigins(settings.cors_origins.clone());
@@ -264,7 +305,7 @@ impl Keyfob {
         let server = HttpServer::new(move || {
             App::new()
                 .configure(|cfg| keyfob.configure(cfg))
-                .configure(|cfg| add(metrics.as_ref(), cfg))
+                .configure(|cfg| watched.add(cfg))
                 .app_data(keyfob.0.routes.clone())
                 .default_service(web::to(no_route))
                 .app_data(Data::new(root.clone()))
@@ -304,13 +345,6 @@ impl Keyfob {
             let docs = format!("{scheme}://{address}/docs");
             tracing::info!(%address, docs, data, "listening");
         }
-    }
-}
-
-/// Adds what is measured, if anything is.
-fn add(metrics: Option<&Data<Metrics>>, cfg: &mut ServiceConfig) {
-    if let Some(metrics) = metrics {
-        cfg.app_data(metrics.clone());
     }
 }
 

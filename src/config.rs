@@ -36,6 +36,8 @@ pub struct Settings {
     pub environment: Environment,
     /// `server.*`: how the service is reached.
     pub server: ServerSettings,
+    /// `log.*`: who is told of the requests.
+    pub log: LogSettings,
     /// `database.*`: where everything is kept.
     pub database: DatabaseSettings,
     /// `token.*`: how tokens are made and how long they live.
@@ -81,6 +83,13 @@ pub struct ServerSettings {
     pub cors_origins: Vec<String>,
     /// The path under which a proxy shows the service, such as `/auth`; empty: the root.
     pub root_path: String,
+}
+
+/// Who is told of the requests, beside the log.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// The base URL of an OpenTelemetry collector, plain HTTP; unset: no traces are made. Needs the cargo feature `otlp`.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// Where everything is kept.

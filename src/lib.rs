@@ -25,12 +25,14 @@ mod operations;
 mod postman;
 mod posts;
 mod tokens;
+#[cfg(feature = "otlp")]
+mod traces;
 
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
-    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, PasswordSettings, RateLimitSettings,
-    RevocationFail, ServerSettings, Settings, TokenSettings,
+    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
+    RateLimitSettings, RevocationFail, ServerSettings, Settings, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use error::ApiError;

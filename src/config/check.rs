@@ -11,6 +11,7 @@ pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<
     tls_pair(settings, values, dir)?;
     read_replica(&settings.database, values)?;
     metrics_address(settings, values)?;
+    traces_are_known(settings, values)?;
     key_source(&settings.token, values)?;
     if let Some(path) = &settings.token.private_key_file {
         file(values, "token.private_key_file", path, dir)?;
@@ -65,6 +66,15 @@ fn metrics_address(settings: &Settings, values: &Values) -> Result<(), ConfigErr
     }
     let (fault, allowed) = ("is the address of server.bind", "another port");
     Err(values.wrong("server.metrics_bind", &metrics.to_string(), fault, allowed))
+}
+
+/// Who sets it believes that traces are sent.
+fn traces_are_known(settings: &Settings, values: &Values) -> Result<(), ConfigError> {
+    if cfg!(feature = "otlp") || settings.log.otlp_endpoint.is_none() {
+        return Ok(());
+    }
+    let fault = "this program was built without traces";
+    Err(values.fault("log.otlp_endpoint", fault, "unset it, or build with `cargo build --release --features otlp`"))
 }
 
 /// A key that the algorithm does not use is a mistake: whoever set it believes that it signs.

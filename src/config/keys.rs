@@ -12,6 +12,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.trusted_proxies",
     "server.cors_origins",
     "server.root_path",
+    "log.otlp_endpoint",
     "database.url",
     "database.read_url",
     "database.pool_size",

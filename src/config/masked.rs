@@ -1,7 +1,6 @@
 //! The effective settings as TOML, for `keyfob config`.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -13,6 +12,8 @@ use super::{DatabaseSettings, PasswordSettings, RateLimitSettings, ServerSetting
 pub(super) fn masked(settings: &Settings) -> String {
     let mut toml = Toml { text: format!("# KEYFOB_ENV is {}\n", settings.environment) };
     server(&mut toml, &settings.server);
+    toml.section("log");
+    toml.optional("otlp_endpoint", settings.log.otlp_endpoint.as_ref());
     database(&mut toml, &settings.database);
     token(&mut toml, &settings.token);
     password(&mut toml, &settings.password);
@@ -27,7 +28,7 @@ fn server(toml: &mut Toml, server: &ServerSettings) {
     toml.plain("max_body_bytes", server.max_body_bytes);
     toml.path("tls_cert", server.tls_cert.as_ref());
     toml.path("tls_key", server.tls_key.as_ref());
-    toml.address("metrics_bind", server.metrics_bind);
+    toml.optional("metrics_bind", server.metrics_bind);
     toml.list("trusted_proxies", &server.trusted_proxies);
     toml.list("cors_origins", &server.cors_origins);
     toml.text("root_path", &server.root_path);
@@ -103,9 +104,9 @@ impl Toml {
         self.plain(key, format!("[{}]", items.join(", ")));
     }
 
-    fn address(&mut self, key: &str, address: Option<SocketAddr>) {
-        match address {
-            Some(address) => self.text(key, address),
+    fn optional(&mut self, key: &str, value: Option<impl Display>) {
+        match value {
+            Some(value) => self.text(key, value),
             None => self.unset(key),
         }
     }

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::values::Values;
 use super::{
-    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, PasswordSettings, RateLimitSettings,
-    RevocationFail, ServerSettings, Settings, TokenSettings, database_url, url,
+    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
+    RateLimitSettings, RevocationFail, ServerSettings, Settings, TokenSettings, database_url, url,
 };
 
 const DAY_SECONDS: u64 = 86_400;
@@ -22,6 +22,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
     Ok(Settings {
         environment,
         server: server(values)?,
+        log: log(values)?,
         database: database(values)?,
         token: token(values)?,
         password: password(values)?,
@@ -41,6 +42,23 @@ fn server(values: &Values) -> Result<ServerSettings, ConfigError> {
         cors_origins: origins(values, "server.cors_origins")?,
         root_path: root_path(values, "server.root_path")?,
     })
+}
+
+fn log(values: &Values) -> Result<LogSettings, ConfigError> {
+    Ok(LogSettings { otlp_endpoint: collector(values, "log.otlp_endpoint")? })
+}
+
+/// A collector stands beside the service, or in its network: no TLS is spoken to it.
+fn collector(values: &Values, key: &str) -> Result<Option<String>, ConfigError> {
+    let Some(text) = values.optional_text(key)? else { return Ok(None) };
+    let allowed = "http://host:port of a collector, without a path";
+    let wrong = |fault: &str| values.wrong(key, &text, fault, allowed);
+    let authority = text.strip_prefix("http://").ok_or_else(|| wrong("does not start with http://"))?;
+    url::check_issuer(&text).map_err(wrong)?;
+    if authority.contains('/') {
+        return Err(wrong("has a path"));
+    }
+    Ok(Some(text))
 }
 
 fn database(values: &Values) -> Result<DatabaseSettings, ConfigError> {

@@ -67,13 +67,14 @@ fn production(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
 
 #[test]
 fn nothing_set_gives_the_defaults() {
-    let Settings { environment, server, database, password, rate_limit, token: _ } = with_env(&[]);
+    let Settings { environment, server, log, database, password, rate_limit, token: _ } = with_env(&[]);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
 
     assert_eq!(environment, Environment::Development);
     assert_eq!(server.bind, "127.0.0.1:8000".parse().unwrap());
     assert_eq!((server.workers, server.max_body_bytes), (cores, 262_144));
     assert_eq!((server.tls_cert, server.tls_key), (None, None));
+    assert_eq!((server.metrics_bind, log.otlp_endpoint), (None, None));
     assert!(server.trusted_proxies.is_empty() && server.cors_origins.is_empty() && server.root_path.is_empty());
 
     assert_eq!(database.url.to_string(), "sqlite://keyfob.db");

@@ -33,6 +33,10 @@ pub(crate) async fn conventions(
         let request = res.request();
         metrics.count_request(request.method(), request.match_info().as_str(), res.status(), started.elapsed());
     }
+    #[cfg(feature = "otlp")]
+    if let Some(traces) = res.request().app_data::<Data<crate::traces::Traces>>() {
+        traces.record(res.request(), res.status(), id.to_str().unwrap_or_default(), started.elapsed());
+    }
     let headers = res.headers_mut();
     headers.insert(X_REQUEST_ID, id);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A library, and where it may be named.
-const LIBRARIES: [(&str, &[&str]); 7] = [
+const LIBRARIES: [(&str, &[&str]); 11] = [
     ("jsonwebtoken", &["tokens/jwt.rs"]),
     ("bcrypt", &["accounts/password.rs"]),
     ("diesel", &["db/", "store.rs"]),
@@ -13,6 +13,10 @@ const LIBRARIES: [(&str, &[&str]); 7] = [
     ("actix_web_httpauth", &["guard/"]),
     ("config", &["config.rs", "config/"]),
     ("prometheus", &["metrics/"]),
+    ("opentelemetry", &["traces.rs"]),
+    ("opentelemetry_otlp", &["traces.rs"]),
+    ("opentelemetry_sdk", &["traces.rs"]),
+    ("ureq", &["traces.rs"]),
 ];
 
 /// Where, and what must not be imported there.

@@ -39,3 +39,4 @@ mod settings;
 mod shell;
 mod signup;
 mod tokens;
+mod traces;

@@ -47,6 +47,7 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
         "server.tls_cert",
         "server.tls_key",
         "server.metrics_bind",
+        "log.otlp_endpoint",
         "server.trusted_proxies",
         "server.cors_origins",
         "server.root_path",
