@@ -112,6 +112,7 @@ impl Service {
 
     #[track_caller]
     fn explain(&self, what: &str, statements: &[String], indices: &[Index]) {
+        assert!(!statements.is_empty(), "{what} sends nothing");
         let mut plans = Vec::new();
         for statement in statements {
             let plan = plan_of(&self.home.database.url(), statement);
@@ -291,7 +292,7 @@ fn accounts(service: &Service) {
     let change = json!({"full_name": "Ada"});
     check("change of profile", 200, &[USERS_ID], &|user| user.patch("/me", change.clone()));
     let post = json!({"title": "title", "content": "content"});
-    check("new post", 201, &[POSTS_ID], &|user| user.post("/posts", post.clone()));
+    check("new post", 201, &[], &|user| user.post("/posts", post.clone()));
     check("change of a post", 200, &[POSTS_ID], &|user| user.patch("/posts/20001", post.clone()));
     check("deletion of a post", 204, &[POSTS_ID], &|user| user.delete("/posts/20001"));
     check("sessions", 200, &[SESSIONS_USER], &|user| user.get("/me/sessions"));

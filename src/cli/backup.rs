@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::db::backup;
 
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  keyfob backup /var/backups/keyfob-2026-11-22.db")]
 pub(super) struct Backup {
     /// The file to write, which must not be there yet
     file: PathBuf,

@@ -9,6 +9,9 @@ use crate::tokens::keyring;
 use crate::tokens::store::{self, ClientRow};
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  KEYFOB_ENV=production keyfob doctor\n  keyfob doctor --first-party mobile-app --format json"
+)]
 pub(super) struct Doctor {
     /// A registered client that is an app of your own and may take passwords; may be repeated
     #[arg(long = "first-party", value_name = "CLIENT_ID")]

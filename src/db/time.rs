@@ -66,11 +66,13 @@ impl Timestamp {
     fn with_text<T>(self, lend: impl FnOnce(&str) -> T) -> T {
         let mut buffer = [0; MAX_TEXT_BYTES];
         let millis = u16::try_from(self.0.rem_euclid(1000)).unwrap_or_default();
-        let written = OffsetDateTime::from_unix_timestamp(self.seconds())
-            .and_then(|time| time.replace_millisecond(millis))
-            .ok()
-            .and_then(|time| time.format_into(&mut buffer.as_mut_slice(), &Rfc3339).ok());
-        let text = written.and_then(|bytes| std::str::from_utf8(buffer.get(..bytes)?).ok());
+        let time =
+            OffsetDateTime::from_unix_timestamp(self.seconds()).and_then(|time| time.replace_millisecond(millis));
+        // What is left of the buffer tells the length: the count that time 0.3 gives is too small where there is a fraction.
+        let mut rest = buffer.as_mut_slice();
+        let written = time.ok().and_then(|time| time.format_into(&mut rest, &Rfc3339).ok());
+        let bytes = MAX_TEXT_BYTES - rest.len();
+        let text = written.and_then(|_| std::str::from_utf8(buffer.get(..bytes)?).ok());
         lend(text.unwrap_or("9999-12-31T23:59:59Z"))
     }
 }

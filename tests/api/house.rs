@@ -16,7 +16,7 @@ const LIBRARIES: [(&str, &[&str]); 11] = [
     ("opentelemetry", &["traces.rs"]),
     ("opentelemetry_otlp", &["traces.rs"]),
     ("opentelemetry_sdk", &["traces.rs"]),
-    ("ureq", &["traces.rs"]),
+    ("ureq", &["cli/http.rs", "traces.rs"]),
 ];
 
 /// Where, and what must not be imported there.

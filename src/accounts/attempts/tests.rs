@@ -17,7 +17,8 @@ impl Shared {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = DatabaseUrl::Sqlite(folder.path().join("keyfob.db"));
-        let db = Db::open(&DatabaseSettings { url, read_url: None, pool_size: 2, pool_wait_seconds: 5 }).expect("a database");
+        let db = Db::open(&DatabaseSettings { url, read_url: None, pool_size: 2, pool_wait_seconds: 5 })
+            .expect("a database");
         let settings = RateLimitSettings {
             enabled: true,
             account_failures: 3,
