@@ -228,3 +228,31 @@ fn both_databases_have_the_same_migrations() {
         }
     }
 }
+
+/// Whether a word can only be the name of a test: in snake case, with more underscores than any setting has.
+fn is_test_name(word: &str) -> bool {
+    let is_snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    word.chars().all(is_snake) && word.matches('_').count() >= 3
+}
+
+/// On the page a file comes first, then its tests, each in backticks.
+#[test]
+fn every_test_that_the_page_on_security_names_exists() {
+    let page = fs::read_to_string(root().join("docs/security.md")).expect("the page");
+    let (mut file, mut text) = ("", String::new());
+    let (mut faults, mut count) = (BTreeSet::new(), 0);
+    for word in page.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+        if word.starts_with("tests/") || word.starts_with("src/") {
+            let path = root().join(word);
+            assert!(path.exists(), "docs/security.md names {word}, which is not there");
+            (file, text) = (word, fs::read_to_string(path).unwrap_or_default());
+        } else if is_test_name(word) {
+            count += 1;
+            if !text.contains(&format!("fn {word}(")) {
+                faults.insert(format!("{file}: {word}"));
+            }
+        }
+    }
+    assert!(count > 100, "the scan finds {count} names only");
+    assert!(faults.is_empty(), "docs/security.md names tests that are not there: {faults:#?}");
+}
