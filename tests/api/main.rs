@@ -15,6 +15,7 @@
 mod support;
 
 mod bearer;
+mod browsers;
 mod commands;
 mod conventions;
 mod docs;
