@@ -29,7 +29,7 @@ pub(crate) struct SignUp {
     #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
     email: Email,
     /// 8 to 72 bytes in UTF-8, not a common one, not the address.
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 72, example = "correct horse battery staple")]
+    #[schema(value_type = String, format = Password, max_length = 72, example = "correct horse battery staple")]
     password: NewPassword,
     /// How to be called.
     #[schema(value_type = Option<String>, max_length = 200, example = "Ada Lovelace")]
@@ -94,7 +94,7 @@ pub(crate) struct PasswordChange {
     #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
     current_password: TypedPassword,
     /// 8 to 72 bytes in UTF-8, not a common one, not the e-mail address.
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 72, example = "even longer horse battery staple")]
+    #[schema(value_type = String, format = Password, max_length = 72, example = "even longer horse battery staple")]
     new_password: NewPassword,
 }
 

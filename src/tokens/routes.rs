@@ -54,7 +54,7 @@ pub(crate) struct LoginForm {
 #[expect(dead_code, reason = "describes the form in the OpenAPI document")]
 pub(crate) struct TokenForm {
     /// An access token or a refresh token.
-    #[schema(format = Password, example = "kfr_AAAAAAAAAAEAAAAAAAAAAQ")]
+    #[schema(format = Password, min_length = 1, example = "kfr_AAAAAAAAAAEAAAAAAAAAAQ")]
     token: String,
     /// `access_token` or `refresh_token`; only a hint, it may be wrong.
     #[schema(example = "", nullable = false)]
