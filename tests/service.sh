@@ -38,7 +38,7 @@ make_venv() {
   "$work/venv/bin/pip" install --quiet --disable-pip-version-check -r "$1"
 }
 
-# start_service KEYFOB: exports BASE_URL.
+# start_service KEYFOB [KEYFOB__KEY=VALUE]...: exports BASE_URL.
 start_service() {
   local keyfob=$1 home port name
   for name in ${!KEYFOB@}; do unset "$name"; done # only what is set below
@@ -47,7 +47,7 @@ start_service() {
   export BASE_URL=http://127.0.0.1:$port
   server_log=$home/log
   (
-    export KEYFOB__SERVER__BIND=127.0.0.1:$port KEYFOB__TOKEN__ISSUER=$BASE_URL KEYFOB__PASSWORD__BCRYPT_COST=4
+    export KEYFOB__SERVER__BIND=127.0.0.1:$port KEYFOB__TOKEN__ISSUER=$BASE_URL KEYFOB__PASSWORD__BCRYPT_COST=4 "${@:2}"
     cd "$home" && exec "$keyfob" serve
   ) >"$server_log" 2>&1 &
   server_pid=$!
