@@ -11,9 +11,6 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The length of `2026-11-21T20:58:00.123Z`.
-const MAX_TEXT_BYTES: usize = 24;
-
 /// A point in time in whole milliseconds since the Unix epoch, UTC; RFC 3339 in JSON.
 ///
 /// Milliseconds in a `BIGINT` are the same on SQLite and PostgreSQL, which keep their own time types with different precision.
@@ -61,31 +58,20 @@ impl Timestamp {
         let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
         Self(self.0.saturating_sub(millis))
     }
-
-    /// Lends its text, which is made without the heap: a page of posts holds many.
-    fn with_text<T>(self, lend: impl FnOnce(&str) -> T) -> T {
-        let mut buffer = [0; MAX_TEXT_BYTES];
-        let millis = u16::try_from(self.0.rem_euclid(1000)).unwrap_or_default();
-        let time =
-            OffsetDateTime::from_unix_timestamp(self.seconds()).and_then(|time| time.replace_millisecond(millis));
-        // What is left of the buffer tells the length: the count that time 0.3 gives is too small where there is a fraction.
-        let mut rest = buffer.as_mut_slice();
-        let written = time.ok().and_then(|time| time.format_into(&mut rest, &Rfc3339).ok());
-        let bytes = MAX_TEXT_BYTES - rest.len();
-        let text = written.and_then(|_| std::str::from_utf8(buffer.get(..bytes)?).ok());
-        lend(text.unwrap_or("9999-12-31T23:59:59Z"))
-    }
 }
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.with_text(|text| f.write_str(text))
+        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .ok()
+            .and_then(|time| time.format(&Rfc3339).ok());
+        f.write_str(text.as_deref().unwrap_or("9999-12-31T23:59:59Z"))
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.with_text(|text| serializer.serialize_str(text))
+        serializer.collect_str(self)
     }
 }
 
