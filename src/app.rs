@@ -1,6 +1,7 @@
 //! The service as a whole: opened from settings, then served, or added to another actix-web application.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
@@ -20,6 +21,7 @@ use crate::http::body::BodyLimit;
 use crate::http::conventions::conventions;
 use crate::http::cors::{self, AllowedOrigins, ignore_foreign_origin};
 use crate::http::fallback::{Routes, no_route};
+use crate::http::limits;
 use crate::http::origin::TrustedProxies;
 use crate::http::root_path::{RootPath, under_root_path};
 use crate::http::tls;
@@ -223,12 +225,14 @@ impl Keyfob {
     /// checks the tokens of a Keyfob on the same database and has no `/login` of its own.
     pub fn guard(&self, cfg: &mut ServiceConfig) {
         let parts = &self.0;
+        let server = &parts.settings.server;
+        let limit = BodyLimit { max_bytes: server.max_body_bytes, max_seconds: server.request_seconds };
         cfg.app_data(parts.db.clone())
             .app_data(parts.sessions.clone())
             .app_data(parts.passwords.clone())
             .app_data(parts.attempts.clone())
             .app_data(parts.document.clone())
-            .app_data(Data::new(BodyLimit(parts.settings.server.max_body_bytes)))
+            .app_data(Data::new(limit))
             .app_data(parts.proxies.clone());
     }
 
@@ -308,6 +312,7 @@ impl Keyfob {
                 .configure(|cfg| watched.add(cfg))
                 .app_data(keyfob.0.routes.clone())
                 .default_service(web::to(no_route))
+                .wrap(from_fn(limits::head))
                 .app_data(Data::new(root.clone()))
                 .wrap(Condition::new(!root.is_empty(), from_fn(under_root_path)))
                 .app_data(Data::new(origins.clone()))
@@ -319,6 +324,10 @@ impl Keyfob {
         // answer is written: after the work was done for it.
         .h1_allow_half_closed(false)
         .workers(settings.workers)
+        .max_connections(limits::connections_per_worker(settings.workers))
+        // Of the first request of a connection alone (actix-http 3.20), which is also when it must come at all.
+        .client_request_timeout(Duration::from_secs(settings.request_seconds))
+        .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
         .shutdown_timeout(SHUTDOWN_SECONDS);
         let bind_error = |cause| StartError::Bind { address: settings.bind, cause };
         let server = match (&settings.tls_cert, &settings.tls_key) {

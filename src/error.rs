@@ -29,6 +29,18 @@ pub enum ApiError {
         /// The limit in bytes.
         max_bytes: usize,
     },
+    /// The body did not arrive within `server.request_seconds`: 408, and the connection is closed (RFC 9110 §15.5.9).
+    #[error("The body took too long: it should arrive within {max_seconds} seconds.")]
+    BodyTooSlow {
+        /// The limit in seconds.
+        max_seconds: u64,
+    },
+    /// The request line and headers are longer than is taken: 431, and the connection is closed (RFC 6585 §5).
+    #[error("The headers are too large: at most {max_bytes} bytes are taken.")]
+    HeadTooLarge {
+        /// The limit in bytes.
+        max_bytes: usize,
+    },
     /// The body's `Content-Type` is not JSON: 415.
     #[error("The Content-Type should be application/json.")]
     WrongContentType,
@@ -101,6 +113,8 @@ impl ResponseError for ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
             Self::InvalidFields(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -124,6 +138,9 @@ impl ResponseError for ApiError {
         }
         if let Self::MethodNotAllowed { allow } = self {
             response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        if matches!(self, Self::BodyTooSlow { .. } | Self::HeadTooLarge { .. }) {
+            response.force_close();
         }
         let problem = Problem::new(self.status_code(), self.to_string());
         match self {

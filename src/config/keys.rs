@@ -6,6 +6,8 @@ pub(super) const KEYS: &[&str] = &[
     "server.bind",
     "server.workers",
     "server.max_body_bytes",
+    "server.request_seconds",
+    "server.keep_alive_seconds",
     "server.tls_cert",
     "server.tls_key",
     "server.metrics_bind",

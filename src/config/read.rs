@@ -35,6 +35,8 @@ fn server(values: &Values) -> Result<ServerSettings, ConfigError> {
         bind: values.parsed("server.bind", ADDRESS)?,
         workers: threads(values, "server.workers")?,
         max_body_bytes: values.integer("server.max_body_bytes", 1..=BODY_MAX_BYTES)?,
+        request_seconds: values.integer("server.request_seconds", 1..=3600)?,
+        keep_alive_seconds: values.integer("server.keep_alive_seconds", 1..=3600)?,
         tls_cert: values.path("server.tls_cert")?,
         tls_key: values.path("server.tls_key")?,
         metrics_bind: optional_address(values, "server.metrics_bind")?,

@@ -73,6 +73,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(environment, Environment::Development);
     assert_eq!(server.bind, "127.0.0.1:8000".parse().unwrap());
     assert_eq!((server.workers, server.max_body_bytes), (cores, 262_144));
+    assert_eq!((server.request_seconds, server.keep_alive_seconds), (30, 5));
     assert_eq!((server.tls_cert, server.tls_key), (None, None));
     assert_eq!((server.metrics_bind, log.otlp_endpoint), (None, None));
     assert!(server.trusted_proxies.is_empty() && server.cors_origins.is_empty() && server.root_path.is_empty());

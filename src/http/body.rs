@@ -3,20 +3,29 @@
 //! Handlers name them in the order of the checks: credentials, path id, query, body. actix-web polls its extractors in
 //! that order and all but the body answer at once, so the first refusal is the one that is sent.
 
+use std::time::Duration;
+
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
 use crate::db::Id;
 use crate::error::ApiError;
 use crate::input::{Fields, FromFields};
 
-/// How many bytes a body may have; `server.max_body_bytes`.
+/// What a body may have: `server.max_body_bytes` and `server.request_seconds`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyLimit(pub usize);
+pub(crate) struct BodyLimit {
+    pub max_bytes: usize,
+    pub max_seconds: u64,
+}
+
+/// How long the rest of a body that was given up is still held, so that the answer is on its way before it is dropped.
+const HELD: Duration = Duration::from_secs(1);
 
 /// A JSON object as request body.
 #[derive(Debug)]
@@ -71,7 +80,7 @@ impl FromRequest for PathId {
 /// Refuses a body whose `Content-Length` is over the limit, before anything of it is read.
 pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     let Some(length) = req.headers().get(header::CONTENT_LENGTH) else { return Ok(()) };
-    let max_bytes = max_bytes(req);
+    let BodyLimit { max_bytes, .. } = limit(req);
     let announced = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     match announced {
         Some(bytes) if usize::try_from(bytes).is_ok_and(|bytes| bytes <= max_bytes) => Ok(()),
@@ -79,16 +88,26 @@ pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
-/// Reads the whole body, unless it is over the limit.
+/// Reads the whole body, unless it is over the limit or too slow.
 pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Result<Bytes, ApiError>> {
-    let max_bytes = max_bytes(req);
+    let BodyLimit { max_bytes, max_seconds } = limit(req);
     let payload = actix_web::web::Payload::from_request(req, payload).into_inner();
     Box::pin(async move {
         let payload = payload.map_err(|error| ApiError::Internal(error.to_string()))?;
-        match payload.to_bytes_limited(max_bytes).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(_)) => Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into())),
-            Err(_) => Err(ApiError::BodyTooLarge { max_bytes }),
+        let mut reading = Box::pin(payload.to_bytes_limited(max_bytes));
+        match timeout(Duration::from_secs(max_seconds), &mut reading).await {
+            Ok(Ok(Ok(bytes))) => Ok(bytes),
+            Ok(Ok(Err(_))) => Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into())),
+            Ok(Err(_)) => Err(ApiError::BodyTooLarge { max_bytes }),
+            Err(_) => {
+                // actix-http 3.20: once a chunked body is dropped, its rest is awaited for however long it takes, and
+                // only then the connection closed. While somebody holds the body, the answer closes it.
+                actix_web::rt::spawn(async move {
+                    sleep(HELD).await;
+                    drop(reading);
+                });
+                Err(ApiError::BodyTooSlow { max_seconds })
+            }
         }
     })
 }
@@ -99,8 +118,9 @@ pub(crate) fn media_type(req: &HttpRequest) -> Option<String> {
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
 
-fn max_bytes(req: &HttpRequest) -> usize {
-    req.app_data::<Data<BodyLimit>>().map_or(usize::MAX, |limit| limit.0)
+fn limit(req: &HttpRequest) -> BodyLimit {
+    let unlimited = BodyLimit { max_bytes: usize::MAX, max_seconds: u64::MAX };
+    req.app_data::<Data<BodyLimit>>().map_or(unlimited, |limit| *limit.as_ref())
 }
 
 fn require_json(req: &HttpRequest) -> Result<(), ApiError> {

@@ -5,6 +5,7 @@ pub(crate) mod conventions;
 pub(crate) mod cors;
 pub(crate) mod etag;
 pub(crate) mod fallback;
+pub(crate) mod limits;
 pub(crate) mod origin;
 pub(crate) mod problem;
 pub(crate) mod request_id;

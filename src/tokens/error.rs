@@ -40,6 +40,12 @@ pub enum OAuthError {
         /// The limit in bytes.
         max_bytes: usize,
     },
+    /// The body did not arrive in time: 408, and the connection is closed.
+    #[error("The body took too long: it should arrive within {max_seconds} seconds")]
+    BodyTooSlow {
+        /// The limit in seconds.
+        max_seconds: u64,
+    },
     /// Another method than the endpoint's: 405 with `Allow`.
     #[error("This endpoint takes {allow} only")]
     MethodNotAllowed {
@@ -92,7 +98,10 @@ impl OAuthError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::InvalidRequest(_) | Self::BodyTooLarge { .. } | Self::MethodNotAllowed { .. } => "invalid_request",
+            Self::InvalidRequest(_)
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTooSlow { .. }
+            | Self::MethodNotAllowed { .. } => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::WrongCredentials | Self::InvalidRefreshToken => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
@@ -119,6 +128,7 @@ impl ResponseError for OAuthError {
             Self::InvalidClient => StatusCode::UNAUTHORIZED,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::SlowDown { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ServerError(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -138,6 +148,9 @@ impl ResponseError for OAuthError {
             }
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            Self::BodyTooSlow { .. } => {
+                response.force_close();
             }
             _ => {}
         }
@@ -173,6 +186,7 @@ impl From<ApiError> for OAuthError {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::BodyTooLarge { max_bytes } => Self::BodyTooLarge { max_bytes },
+            ApiError::BodyTooSlow { max_seconds } => Self::BodyTooSlow { max_seconds },
             ApiError::Internal(cause) => Self::ServerError(cause),
             _ => Self::InvalidRequest("The body could not be read: it was cut off".into()),
         }

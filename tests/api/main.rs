@@ -21,6 +21,7 @@ mod conventions;
 mod docs;
 mod doctor;
 mod house;
+mod hygiene;
 mod left_out;
 mod load;
 mod login;

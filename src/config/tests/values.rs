@@ -66,6 +66,8 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
 const RANGES: &[(&str, u64, u64)] = &[
     ("server.workers", 0, 1024),
     ("server.max_body_bytes", 1, 104_857_600),
+    ("server.request_seconds", 1, 3600),
+    ("server.keep_alive_seconds", 1, 3600),
     ("database.pool_size", 1, 256),
     ("database.pool_wait_seconds", 1, 60),
     ("token.access_ttl_seconds", 1, 86_400),

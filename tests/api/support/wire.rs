@@ -1,6 +1,6 @@
 //! A bare connection, for requests that no client library would send.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
@@ -58,6 +58,34 @@ impl Wire {
             self.rest()
         };
         Answer { request: "a request on the wire".to_owned(), status, headers, body }
+    }
+
+    /// Whatever still comes until the server closes; a reset is an end too.
+    #[track_caller]
+    pub fn until_closed(&mut self) -> Vec<u8> {
+        let mut received = std::mem::take(&mut self.received);
+        match self.stream.read_to_end(&mut received) {
+            Err(fault) if fault.kind() != ErrorKind::ConnectionReset => panic!("it was not closed: {fault}"),
+            _ => received,
+        }
+    }
+
+    /// Sends a byte now and then, until the server does not want any more.
+    pub fn drip(&self, byte: u8) {
+        let mut writer = self.stream.try_clone().expect("a second handle");
+        thread::spawn(move || {
+            while writer.write_all(&[byte]).is_ok() {
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+    }
+
+    /// Whether the server has neither sent anything nor closed.
+    pub fn is_silent(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a mode");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a mode");
+        peeked.is_err_and(|fault| fault.kind() == ErrorKind::WouldBlock)
     }
 
     fn head(&mut self) -> (u16, Vec<(String, String)>) {
