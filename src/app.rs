@@ -24,7 +24,7 @@ use crate::http::fallback::{Routes, no_route};
 use crate::http::limits;
 use crate::http::origin::TrustedProxies;
 use crate::http::root_path::{RootPath, under_root_path};
-use crate::http::tls;
+use crate::http::tls::Certificate;
 use crate::metrics::Metrics;
 use crate::metrics::page::{self, Page};
 use crate::tokens::AccessToken;
@@ -332,7 +332,9 @@ impl Keyfob {
         let bind_error = |cause| StartError::Bind { address: settings.bind, cause };
         let server = match (&settings.tls_cert, &settings.tls_key) {
             (Some(cert), Some(key)) => {
-                let tls = tls::server_config(cert, key).map_err(StartError::Tls)?;
+                let certificate = Certificate::load(cert, key).map_err(StartError::Tls)?;
+                let tls = certificate.server_config().map_err(StartError::Tls)?;
+                certificate.reload_on_hangup()?;
                 server.bind_rustls_0_23(settings.bind, tls).map_err(bind_error)?
             }
             _ => server.bind(settings.bind).map_err(bind_error)?,

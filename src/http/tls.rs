@@ -1,21 +1,77 @@
-//! TLS by rustls: `server.tls_cert` and `server.tls_key`.
+//! TLS by rustls: `server.tls_cert` and `server.tls_key`, read at the start and again on SIGHUP.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Reads a certificate chain and its key, both PEM.
-pub(crate) fn server_config(cert: &Path, key: &Path) -> Result<ServerConfig, String> {
+/// The certificate that new connections are shown, and the files that it comes from.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    cert: PathBuf,
+    key: PathBuf,
+    shown: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificate {
+    /// Reads a certificate chain and its key, both PEM.
+    pub(crate) fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, String> {
+        let shown = RwLock::new(Arc::new(read(cert, key)?));
+        Ok(Arc::new(Self { cert: cert.to_owned(), key: key.to_owned(), shown }))
+    }
+
+    /// How connections are taken.
+    pub(crate) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, String> {
+        let builder = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("server.tls_cert {}: {error}", self.cert.display()))?;
+        let resolver: Arc<Self> = Arc::clone(self);
+        Ok(builder.with_no_client_auth().with_cert_resolver(resolver))
+    }
+
+    /// From now on reads the files again whenever the process gets SIGHUP, as a renewed certificate needs. Connections
+    /// that are there stay as they are.
+    pub(crate) fn reload_on_hangup(self: Arc<Self>) -> std::io::Result<()> {
+        let mut hangups = signal(SignalKind::hangup())?;
+        actix_web::rt::spawn(async move {
+            while hangups.recv().await.is_some() {
+                self.reload();
+            }
+        });
+        Ok(())
+    }
+
+    /// Files that cannot be used, such as a new certificate whose key is not written yet, change nothing.
+    fn reload(&self) {
+        match read(&self.cert, &self.key) {
+            Ok(certified) => {
+                *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+                tracing::info!(file = %self.cert.display(), "certificate reloaded");
+            }
+            Err(cause) => tracing::error!(cause, "the certificate was not reloaded, the one before is kept"),
+        }
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.shown.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// The chain and the key, which belongs to the first certificate of the chain.
+fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
         .map_err(|error| format!("server.tls_cert {}: {error}; a PEM certificate chain is expected", cert.display()))?;
     let private_key = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| format!("server.tls_key {}: {error}; a PEM private key is expected", key.display()))?;
-    ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private_key))
+    CertifiedKey::from_der(chain, private_key, &aws_lc_rs::default_provider())
         .map_err(|error| format!("server.tls_cert {}: {error}", cert.display()))
 }

@@ -40,5 +40,6 @@ mod secrets;
 mod settings;
 mod shell;
 mod signup;
+mod tls;
 mod tokens;
 mod traces;

@@ -1,0 +1,141 @@
+//! HTTPS by the service itself, and certificates that change while it runs.
+//!
+//! The certificates are self-signed for `localhost` until 2126; a client here trusts one of them and no other.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::support::{Home, Server, until};
+
+const FIRST: Pair = Pair(include_str!("certificates/first.crt"), include_str!("certificates/first.key"));
+const SECOND: Pair = Pair(include_str!("certificates/second.crt"), include_str!("certificates/second.key"));
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A certificate and a key, both PEM.
+#[derive(Clone, Copy)]
+struct Pair(&'static str, &'static str);
+
+/// A connection over TLS.
+struct Secure(StreamOwned<ClientConnection, TcpStream>);
+
+impl Secure {
+    /// `None` where the server shows another certificate than this one.
+    fn open(address: &str, trusted: Pair) -> Option<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(trusted.0.as_bytes()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut connection =
+            ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        let mut stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a read timeout");
+        while connection.is_handshaking() {
+            match connection.complete_io(&mut stream) {
+                Ok(_) => {}
+                Err(fault) => {
+                    assert!(fault.to_string().contains("certificate"), "{fault}");
+                    return None;
+                }
+            }
+        }
+        Some(Self(StreamOwned::new(connection, stream)))
+    }
+
+    /// The status line of an answer whose body is not empty.
+    fn status_of_health(&mut self) -> String {
+        self.0.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
+        let mut received = Vec::new();
+        while !received.ends_with(b"}") {
+            let mut buffer = [0; 4096];
+            let count = self.0.read(&mut buffer).expect("an answer");
+            assert!(count > 0, "closed: {}", String::from_utf8_lossy(&received));
+            received.extend_from_slice(&buffer[..count]);
+        }
+        String::from_utf8_lossy(&received).lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+fn write(home: &Home, certificate: &str, key: &str) {
+    home.write("cert.pem", certificate);
+    home.write("key.pem", key);
+}
+
+fn home() -> Home {
+    let home = Home::with(&[
+        ("server.tls_cert", "cert.pem"),
+        ("server.tls_key", "key.pem"),
+        ("server.keep_alive_seconds", "600"),
+    ]);
+    write(&home, FIRST.0, FIRST.1);
+    home
+}
+
+#[track_caller]
+fn expect_shown(server: &Server, pair: Pair) {
+    until("the certificate is shown", PATIENCE, || Secure::open(&server.address, pair).is_some());
+}
+
+fn failures(server: &Server) -> usize {
+    server.log().iter().filter(|line| line.contains("the certificate was not reloaded")).count()
+}
+
+#[test]
+fn sighup_brings_a_new_certificate_to_new_connections_and_leaves_the_others() {
+    let server = Server::at(Arc::new(home()));
+    let mut early = Secure::open(&server.address, FIRST).expect("the first certificate");
+    assert_eq!(early.status_of_health(), "HTTP/1.1 200 OK");
+    assert!(Secure::open(&server.address, SECOND).is_none());
+
+    write(&server.home, SECOND.0, SECOND.1);
+    assert!(Secure::open(&server.address, SECOND).is_none(), "nothing was said yet");
+    server.signal("HUP");
+    expect_shown(&server, SECOND);
+    assert!(Secure::open(&server.address, FIRST).is_none());
+    assert_eq!(early.status_of_health(), "HTTP/1.1 200 OK");
+    assert_eq!(failures(&server), 0);
+}
+
+#[test]
+fn files_that_cannot_be_used_keep_the_certificate_and_are_logged_without_the_key() {
+    let server = Server::at(Arc::new(home()));
+    let pem_of_nothing = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let unusable =
+        [(SECOND.0, FIRST.1), (FIRST.0, SECOND.1), ("", SECOND.1), (SECOND.0, ""), (FIRST.0, pem_of_nothing)];
+    for (round, (certificate, key)) in unusable.into_iter().enumerate() {
+        write(&server.home, certificate, key);
+        server.signal("HUP");
+        until("the fault is logged", PATIENCE, || failures(&server) == round + 1);
+        assert!(Secure::open(&server.address, FIRST).is_some(), "round {round}");
+    }
+    fs::remove_file(server.home.folder().join("cert.pem")).expect("a file");
+    server.signal("HUP");
+    until("the fault is logged", PATIENCE, || failures(&server) == unusable.len() + 1);
+    assert!(Secure::open(&server.address, FIRST).is_some());
+
+    let log = server.log().join("\n");
+    for pair in [FIRST, SECOND] {
+        assert!(pair.1.lines().all(|line| !log.contains(line)), "{log}");
+    }
+    write(&server.home, SECOND.0, SECOND.1);
+    server.signal("HUP");
+    expect_shown(&server, SECOND);
+}
+
+#[test]
+fn a_certificate_with_another_key_stops_the_start_with_one_line() {
+    let home = home();
+    write(&home, FIRST.0, SECOND.1);
+    let line = home.run(&["serve"], "").expect_failure();
+    assert!(line.starts_with("keyfob: server.tls_cert cert.pem: "), "{line}");
+}
