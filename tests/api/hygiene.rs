@@ -49,7 +49,7 @@ fn a_head_that_does_not_end_within_128_kib_or_96_headers_is_answered_431_and_the
 
 #[test]
 fn a_head_that_drips_in_is_answered_408_and_the_connection_is_closed() {
-    let server = Server::with(&[("server.request_seconds", "1")]);
+    let server = Server::with(&[("server.request_seconds", "5")]);
     let mut wire = Wire::open(&server.address);
     wire.send(format!("{HEALTH}X-Filler: ").as_bytes());
     wire.drip(b'a');
@@ -62,22 +62,26 @@ fn a_head_that_drips_in_is_answered_408_and_the_connection_is_closed() {
 
 #[test]
 fn a_body_that_drips_in_is_answered_408_and_the_connection_is_closed() {
-    let server = Server::with(&[("server.request_seconds", "1")]);
-    for framing in ["Content-Length: 100000\r\n", CHUNKED] {
-        // The size of the chunk, or the first bytes of the body.
-        let start = format!("{framing}\r\nfffff\r\n");
+    let server = Server::with(&[("server.request_seconds", "5")]);
+    // All at once: each waits for as long as the limit says.
+    let drip = |head: &str, framing: &str, byte: u8| {
         let mut wire = Wire::open(&server.address);
-        wire.send(format!("{SIGN_UP}{start}").as_bytes());
-        wire.drip(b' ');
+        // The size of the chunk, or the first bytes of the body.
+        wire.send(format!("{head}{framing}\r\nfffff\r\n").as_bytes());
+        wire.drip(byte);
+        wire
+    };
+    let framings = ["Content-Length: 100000\r\n", CHUNKED];
+    let sign_ups = framings.map(|framing| drip(SIGN_UP, framing, b' '));
+    let log_ins = framings.map(|framing| drip(LOG_IN, framing, b'a'));
+    for mut wire in sign_ups {
         let answer = wire.answer(false);
         assert_eq!(answer.header("connection"), Some("close"), "{answer}");
         let problem = answer.expect_error(408);
-        assert_eq!(problem["detail"], "The body took too long: it should arrive within 1 seconds.");
+        assert_eq!(problem["detail"], "The body took too long: it should arrive within 5 seconds.");
         assert_eq!(wire.until_closed(), b"");
-
-        let mut wire = Wire::open(&server.address);
-        wire.send(format!("{LOG_IN}{start}").as_bytes());
-        wire.drip(b'a');
+    }
+    for mut wire in log_ins {
         let answer = wire.answer(false);
         assert_eq!(answer.header("connection"), Some("close"), "{answer}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer}");
@@ -185,7 +189,7 @@ fn chunks_that_two_servers_could_read_differently_end_the_connection() {
 fn a_thousand_idle_connections_keep_no_request_from_being_answered_and_are_closed_in_time() {
     let files = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).expect("more files for the test");
-    let server = Server::with(&[("server.request_seconds", "10"), ("server.keep_alive_seconds", "10")]);
+    let server = Server::with(&[("server.request_seconds", "15"), ("server.keep_alive_seconds", "15")]);
     let mut silent: Vec<Wire> = (0..IDLE / 2).map(|_| Wire::open(&server.address)).collect();
     let mut used: Vec<Wire> = (0..IDLE / 2).map(|_| Wire::open(&server.address)).collect();
     for wire in &mut used {
