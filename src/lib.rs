@@ -28,6 +28,9 @@ mod tokens;
 #[cfg(feature = "otlp")]
 mod traces;
 
+#[cfg(test)]
+mod properties;
+
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{

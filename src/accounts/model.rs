@@ -189,6 +189,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn whatever_is_typed_has_one_key(text in any::<String>()) {
             let key = Email::key_of(&text);

@@ -169,6 +169,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn whatever_is_sent_an_untrusted_peer_is_the_client(
             peer in address(), lines in prop::collection::vec(any::<String>(), 0..4),
