@@ -116,6 +116,10 @@ fn unreadable() -> OAuthError {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::rt::Runtime;
+    use actix_web::test::TestRequest;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn form(body: &str) -> OAuthForm {
@@ -148,5 +152,94 @@ mod tests {
     fn what_is_not_utf_8_is_refused() {
         assert!(parse_urlencoded(b"password=%ff%fe").is_err());
         assert!(parse_urlencoded(b"password=\xff").is_err());
+    }
+
+    /// Names and values as clients may send them; few names, so that some come twice.
+    fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+        let name = prop_oneof!["[ab]", any::<String>()];
+        let value = prop_oneof![Just(String::new()), any::<String>()];
+        prop::collection::vec((name, value), 0..6)
+    }
+
+    /// Bytes that are no form, and bytes that nearly are one.
+    fn body() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![prop::collection::vec(any::<u8>(), 0..80), "[ab=&+%0-9a-fA-F;é]{0,40}".prop_map(String::into_bytes),]
+    }
+
+    fn percent_encoded(text: &str) -> String {
+        text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    }
+
+    async fn read(content_type: &str, body: Vec<u8>) -> Result<OAuthForm, OAuthError> {
+        let request = TestRequest::post().insert_header(("content-type", content_type)).set_payload(body);
+        let (request, mut payload) = request.to_http_parts();
+        OAuthForm::from_request(&request, &mut payload).await
+    }
+
+    fn multipart(pairs: &[(String, String)]) -> Vec<u8> {
+        let part = |(name, value): &(String, String)| {
+            format!("--limit\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        format!("{}--limit--\r\n", pairs.iter().map(part).collect::<String>()).into_bytes()
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn whatever_is_sent_is_read_as_others_read_it_or_refused(body in body()) {
+            let others: Vec<_> =
+                form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+            match parse_urlencoded(&body) {
+                Ok(form) => prop_assert_eq!(form.0, others),
+                Err(_) => {
+                    let is_lossy = |text: &String| text.contains(char::REPLACEMENT_CHARACTER);
+                    prop_assert!(others.iter().any(|(name, value)| is_lossy(name) || is_lossy(value)));
+                }
+            }
+        }
+
+        #[test]
+        fn what_was_encoded_comes_back(pairs in pairs()) {
+            let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+            prop_assert_eq!(&form(&encoded).0, &pairs);
+            let each = |(name, value): &(String, String)| format!("{}={}", percent_encoded(name), percent_encoded(value));
+            let encoded = pairs.iter().map(each).collect::<Vec<_>>().join("&");
+            prop_assert_eq!(&form(&encoded).0, &pairs);
+        }
+
+        #[test]
+        fn a_parameter_is_taken_only_where_it_has_one_value(pairs in pairs(), other in any::<String>()) {
+            for name in ["a", "b", &other] {
+                let named = pairs.iter().filter(|(key, value)| key == name && !value.is_empty());
+                let given: Vec<&String> = named.map(|(_, value)| value).collect();
+                let form = || OAuthForm(pairs.clone());
+                let untouched = form();
+                prop_assert_eq!(untouched.peek(name), given.first().map(|first| first.as_str()));
+                let (once, equal) = (form().take(name), form().take_equal(name));
+                prop_assert_eq!(once.is_err(), given.len() > 1);
+                prop_assert_eq!(equal.is_err(), given.iter().any(|value| value != &given[0]));
+                for value in once.into_iter().chain(equal) {
+                    prop_assert_eq!(value.as_ref(), given.first().copied());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_multipart_form_comes_back_and_any_bytes_are_read_or_refused() {
+        let runtime = Runtime::new().expect("a runtime");
+        let kind = "multipart/form-data; boundary=limit";
+        proptest!(crate::properties::config(), |(pairs in prop::collection::vec(("[a-z_]{1,8}", any::<String>()), 1..5))| {
+            let read = runtime.block_on(read(kind, multipart(&pairs))).map(|form| form.0);
+            prop_assert_eq!(read.expect("a form"), pairs);
+        });
+        let torn = ("[a-z]{0,3}", any::<String>(), any::<prop::sample::Index>(), any::<u8>());
+        proptest!(crate::properties::config(), |((name, value, at, byte) in torn, cut in any::<bool>())| {
+            let mut body = multipart(&[(name, value)]);
+            let at = at.index(body.len());
+            if cut { body.truncate(at) } else { body[at] = byte }
+            let _read_or_refused = runtime.block_on(read(kind, body));
+        });
     }
 }
