@@ -88,7 +88,7 @@ impl ScopeSet {
     /// Whether the set has that scope.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.0.split(' ').any(|scope| scope == name)
+        !name.is_empty() && self.0.split(' ').any(|scope| scope == name)
     }
 
     /// Whether every scope of this set is in the other too.
@@ -122,6 +122,8 @@ pub struct UnknownScope;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -143,5 +145,65 @@ mod tests {
         assert_eq!(all.intersection(&ScopeSet::of_user(false)).as_str(), "profile posts");
         assert_eq!(ScopeSet::of_user(true), all);
         assert!(ScopeSet::of_user(false).is_subset_of(&all) && !all.is_subset_of(&ScopeSet::of_user(false)));
+    }
+
+    /// Known scopes in any order and number, and the set that they are.
+    fn known() -> impl Strategy<Value = Vec<&'static str>> {
+        prop::collection::vec(prop::sample::select(KNOWN_SCOPES.map(|(name, _)| name).to_vec()), 0..8)
+    }
+
+    /// What RFC 6749 §3.3 calls a scope-token, among them known ones and such that nearly are.
+    fn token() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,12}",
+            prop::sample::select(vec!["profile", "posts", "admin", "post", "Posts", "admin,posts", "adminposts"])
+                .prop_map(String::from),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn whatever_is_asked_for_all_of_it_is_known_or_it_is_refused(
+            text in prop_oneof![any::<String>(), prop::collection::vec(token(), 0..5).prop_map(|tokens| tokens.join(" "))],
+        ) {
+            let names = || text.split(' ').filter(|name| !name.is_empty());
+            let is_known = |name: &str| KNOWN_SCOPES.iter().any(|(known, _)| *known == name);
+            let parsed = ScopeSet::parse(&text);
+            prop_assert_eq!(parsed.is_ok(), names().all(is_known));
+            if let Ok(set) = parsed {
+                prop_assert_eq!(&ScopeSet::parse(set.as_str()).expect("its own text"), &set);
+                prop_assert!(names().all(|name| set.contains(name)));
+                prop_assert!(set.as_str().split(' ').all(|name| set.is_empty() || names().any(|asked| asked == name)));
+            }
+        }
+
+        #[test]
+        fn a_set_has_each_scope_once_in_one_order(asked in known(), blanks in " {1,3}") {
+            let set = ScopeSet::parse(&asked.join(&blanks)).expect("known");
+            let mut sorted = asked;
+            sorted.sort_by_key(|name| KNOWN_SCOPES.iter().position(|(known, _)| known == name));
+            sorted.dedup();
+            prop_assert_eq!(set.as_str(), sorted.join(" "));
+        }
+
+        #[test]
+        fn a_set_contains_its_scopes_and_nothing_else(asked in known(), name in prop_oneof![any::<String>(), token()]) {
+            let set = ScopeSet::parse(&asked.join(" ")).expect("known");
+            for name in [name.as_str(), "", " ", set.as_str(), "profile", "profile posts"] {
+                prop_assert_eq!(set.contains(name), asked.contains(&name), "{:?} in {:?}", name, set);
+            }
+        }
+
+        #[test]
+        fn sets_are_subsets_of_what_they_are_cut_from(first in known(), second in known()) {
+            let [left, right] = [&first, &second].map(|names| ScopeSet::parse(&names.join(" ")).expect("known"));
+            let both = left.intersection(&right);
+            prop_assert_eq!(&both, &right.intersection(&left));
+            prop_assert!(both.is_subset_of(&left) && both.is_subset_of(&right));
+            prop_assert_eq!(left.is_subset_of(&right), first.iter().all(|name| second.contains(name)));
+            prop_assert_eq!(both.is_empty(), !first.iter().any(|name| second.contains(name)));
+        }
     }
 }
