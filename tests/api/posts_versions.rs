@@ -62,6 +62,7 @@ fn if_none_match_with_the_current_etag_gives_304() {
         format!("\"a\", {current}"),
         format!("\"a\",W/{current} , \"b\""),
         format!("\"a,b\", {current}"),
+        format!("\"é\", {current}"),
     ] {
         let answer = read_unless(&server, &own, &tags).expect_empty(304);
         assert_eq!(answer.need("etag"), current, "{tags}");
@@ -100,7 +101,9 @@ fn a_change_without_if_match_is_carried_out() {
 fn if_match_with_the_current_etag_lets_the_change_through() {
     let (server, bob, own) = server_bob_and_post();
     for method in ["PUT", "PATCH"] {
-        for (number, form) in ["{}", "*", "\"a\", {}", "{} ,\"b\"", "W/\"a\", {}, \"b\""].into_iter().enumerate() {
+        for (number, form) in
+            ["{}", "*", "\"a\", {}", "{} ,\"b\"", "W/\"a\", {}, \"b\"", "\"é\",{}"].into_iter().enumerate()
+        {
             let tags = form.replace("{}", &tag(&server, &own));
             let text = format!("{method} {number}");
             write_if(&bob, method, &own, &tags, &text).expect_json(200);
