@@ -58,3 +58,58 @@ fn bearer_token(req: &HttpRequest) -> Result<&str, AuthError> {
         _ => Err(AuthError::Malformed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+    use actix_web::test::TestRequest;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(lines: &[Vec<u8>]) -> Result<String, AuthError> {
+        let values = lines.iter().map(|line| HeaderValue::from_bytes(line).expect("a header value"));
+        let request =
+            values.fold(TestRequest::default(), |request, value| request.append_header((AUTHORIZATION, value)));
+        bearer_token(&request.to_http_request()).map(str::to_owned)
+    }
+
+    /// Bearer headers, and what is nearly one.
+    fn words() -> impl Strategy<Value = Vec<String>> {
+        let scheme = prop_oneof![4 => "[Bb][Ee][Aa][Rr][Ee][Rr]", 1 => "(Basic|Bearer,|Bear|[!-~]{1,6})"];
+        let token = prop_oneof!["[A-Za-z0-9._~+/-]{1,20}={0,2}", "[!-~é]{1,20}"];
+        (scheme, prop::collection::vec(token, 0..3)).prop_map(|(scheme, tokens)| [vec![scheme], tokens].concat())
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn only_bearer_and_one_token_pass(
+            lines in prop::collection::vec(words(), 0..3), blanks in " {1,3}",
+        ) {
+            let written: Vec<_> = lines.iter().map(|words| words.join(&blanks).into_bytes()).collect();
+            let is_bearer = lines.first().is_some_and(|words| words[0].eq_ignore_ascii_case("bearer"));
+            let expected = match lines.as_slice() {
+                _ if !is_bearer => Err(AuthError::Missing),
+                [words] if words.len() == 2 => Ok(words[1].clone()),
+                _ => Err(AuthError::Malformed),
+            };
+            prop_assert_eq!(read(&written), expected);
+        }
+
+        #[test]
+        fn whatever_is_sent_at_most_one_word_after_bearer_is_the_token(
+            scheme in prop::sample::select(vec!["", "Bearer", "bearer "]),
+            rest in prop::collection::vec(prop_oneof![Just(b'\t'), 0x20..=0x7e_u8, 0x80..=0xff_u8], 0..30),
+        ) {
+            let line = [scheme.as_bytes(), &rest].concat();
+            if let Ok(token) = read(std::slice::from_ref(&line)) {
+                let text = std::str::from_utf8(&line).expect("UTF-8").trim_matches(' ');
+                let (scheme, given) = text.split_once(' ').expect("two words");
+                prop_assert!(scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' '));
+                prop_assert_eq!(given.trim_matches(' '), token);
+            }
+        }
+    }
+}
