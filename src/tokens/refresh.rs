@@ -91,7 +91,58 @@ impl RefreshTokens {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn token_of(session_id: i64, generation: i64, secret: [u8; SECRET_BYTES]) -> String {
+        let id = Id::from_number(session_id).expect("an id");
+        RefreshTokens::new(&[7; 32]).write(id, generation, &SessionSecret(secret))
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn every_token_is_read_back(
+            id in 1..=Id::MAX.get(), generation in any::<i64>(), secret in any::<[u8; SECRET_BYTES]>(),
+        ) {
+            let token = token_of(id, generation, secret);
+            let read = RefreshTokens::new(&[7; 32]).read(&token).expect("ours");
+            prop_assert_eq!((read.session_id.get(), read.generation, read.secret.0), (id, generation, secret));
+        }
+
+        #[test]
+        fn no_changed_token_is_read(
+            id in 1..=Id::MAX.get(), generation in 0..9_i64, change in crate::properties::change(),
+        ) {
+            let token = token_of(id, generation, [5; SECRET_BYTES]);
+            let changed = change.of(&token);
+            prop_assert_eq!(RefreshTokens::new(&[7; 32]).read(&changed).is_some(), changed == token);
+        }
+
+        #[test]
+        fn whatever_is_sent_is_no_token(
+            text in prop_oneof![
+                any::<String>(),
+                "kfr_[A-Za-z0-9_=-]{0,120}",
+                prop::collection::vec(any::<u8>(), 0..100).prop_map(|bytes| format!("kfr_{}", URL_SAFE_NO_PAD.encode(bytes))),
+            ],
+        ) {
+            prop_assert!(RefreshTokens::new(&[7; 32]).read(&text).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_signed_but_names_no_session_is_no_token() {
+        let tokens = RefreshTokens::new(&[7; 32]);
+        for id in [0, -1, i64::MIN, Id::MAX.get() + 1] {
+            let mut bytes = [id.to_be_bytes(), 1_i64.to_be_bytes()].concat();
+            bytes.extend([5; SECRET_BYTES]);
+            bytes.extend(sign(&tokens.0, &bytes).as_ref());
+            assert!(tokens.read(&format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))).is_none(), "{id}");
+        }
+    }
 
     #[test]
     fn a_token_is_read_back_and_no_changed_one_is() {
