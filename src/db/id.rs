@@ -62,7 +62,33 @@ where
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn a_number_is_an_id_exactly_in_its_range_and_comes_back(number in prop_oneof![any::<i64>(), -3..1_i64 << 54]) {
+            let id = Id::parse(&number.to_string());
+            prop_assert_eq!(id.is_some(), (1..=Id::MAX.get()).contains(&number));
+            prop_assert_eq!(id, Id::from_number(number));
+            if let Some(id) = id {
+                prop_assert_eq!((id.get(), id.to_string()), (number, number.to_string()));
+                prop_assert_eq!(serde_json::to_string(&id).expect("JSON"), number.to_string());
+            }
+        }
+
+        #[test]
+        fn whatever_is_read_as_an_id_is_its_only_spelling(
+            text in prop_oneof![any::<String>(), "[-+ ]?0?[0-9]{1,17}[ .٣]?"],
+        ) {
+            if let Some(id) = Id::parse(&text) {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
 
     #[test]
     fn only_canonical_positive_integers_below_2_to_the_53_are_ids() {

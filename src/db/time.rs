@@ -95,7 +95,43 @@ where
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The first and the last millisecond that RFC 3339 can write: the years 0 to 9999.
+    const WRITABLE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+
+    fn millis() -> impl Strategy<Value = i64> {
+        let edges = [i64::MIN, *WRITABLE.start() - 1, *WRITABLE.start(), -1, 0, *WRITABLE.end(), *WRITABLE.end() + 1];
+        prop_oneof![WRITABLE, any::<i64>(), prop::sample::select(edges.to_vec())]
+    }
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn every_time_that_can_be_written_is_read_back_to_the_millisecond(millis in millis()) {
+            let text = Timestamp(millis).to_string();
+            let read = OffsetDateTime::parse(&text, &Rfc3339).expect("RFC 3339");
+            if WRITABLE.contains(&millis) {
+                prop_assert_eq!(read.unix_timestamp_nanos(), i128::from(millis) * 1_000_000);
+                prop_assert!(text.ends_with('Z') && text.len() <= MAX_TEXT_BYTES);
+            }
+            prop_assert_eq!(serde_json::to_string(&Timestamp(millis)).expect("JSON"), format!("\"{text}\""));
+        }
+
+        #[test]
+        fn seconds_are_added_up_to_the_ends_of_time(
+            millis in millis(), seconds in 0..=i64::MAX / 1000, any in any::<u64>(),
+        ) {
+            let time = Timestamp(millis);
+            prop_assert_eq!(time.seconds(), millis.div_euclid(1000));
+            prop_assert_eq!(time.plus_seconds(seconds.unsigned_abs()).millis(), millis.saturating_add(seconds * 1000));
+            prop_assert_eq!(time.minus_seconds(seconds.unsigned_abs()).millis(), millis.saturating_sub(seconds * 1000));
+            prop_assert!(time.minus_seconds(any) <= time && time <= time.plus_seconds(any));
+        }
+    }
 
     #[test]
     fn times_are_written_as_rfc_3339_in_utc() {

@@ -176,8 +176,45 @@ impl Field for Cursor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn every_cursor_is_read_back(number in 1..=Id::MAX.get()) {
+            let id = Id::from_number(number).expect("an id");
+            let read = Cursor::parse_field(&json!(Cursor(id).encode())).map(|cursor| cursor.0);
+            prop_assert_eq!(read, Ok(id));
+        }
+
+        #[test]
+        fn whatever_is_read_as_a_cursor_is_one_that_we_wrote(
+            text in prop_oneof![
+                any::<String>(),
+                "[A-Za-z0-9_=-]{0,24}",
+                ("[-+0-9]{0,17}", "={0,2}").prop_map(|(text, end)| URL_SAFE_NO_PAD.encode(text) + &end),
+            ],
+        ) {
+            if let Ok(cursor) = Cursor::parse_field(&json!(text)) {
+                prop_assert_eq!(cursor.encode(), text);
+            }
+        }
+
+        #[test]
+        fn a_changed_cursor_is_another_one_or_none(
+            number in 1..=Id::MAX.get(), at in any::<prop::sample::Index>(), other in "[A-Za-z0-9_=-]",
+        ) {
+            let text = Cursor(Id::from_number(number).expect("an id")).encode();
+            let at = at.index(text.len());
+            let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            let read = Cursor::parse_field(&json!(changed)).map(|cursor| cursor.0.get());
+            prop_assert!(changed == text || read != Ok(number));
+        }
+    }
 
     #[test]
     fn a_cursor_is_read_back_and_nothing_else_is_one() {
