@@ -80,7 +80,7 @@ test('what is published names the URL that the world sees', async () => {
     assert.equal((await fetch(metadata[name])).status, status, `${name} ${metadata[name]}`);
   }
   const document = await (await send('/openapi.json')).json();
-  assert.deepEqual(document.servers, PREFIX ? [{ url: PREFIX }] : undefined);
+  assert.equal(document.servers[0].url, PREFIX || '/');
   assert.equal(document.components.securitySchemes.OAuth2PasswordBearer.flows.password.tokenUrl, `${PREFIX}/login`);
 });
 
