@@ -8,9 +8,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::ApiError;
 
-/// Largest request target and headers together, in bytes: as much as nginx takes (4 buffers of 8 KiB). actix-http 3.20
-/// by itself takes 96 headers and 128 KiB, and h2 what 16 MiB hold.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Largest request target and headers together, in bytes: twice what nginx takes (4 buffers of 8 KiB), so that a token far
+/// too long is still told so by 401. actix-http 3.20 by itself takes 96 headers and 128 KiB, and h2 what 16 MiB hold.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Connections at a time; further ones wait to be accepted, until idle ones have been closed.
 const MAX_CONNECTIONS: u64 = 16_384;
 /// Files that are no connections of clients: the database's, threads', standard streams; with room to spare.
