@@ -24,7 +24,7 @@ use crate::error::ApiError;
 use crate::tokens::OAuthError;
 
 /// How long an attempt waits for others at the same account to be decided, in seconds.
-const PATIENCE_SECONDS: u64 = 5;
+const PATIENCE_SECONDS: u64 = 20;
 /// How far back a poll looks, in seconds: the clocks of replicas differ, and a commit comes after the time in its row.
 const LOOK_BACK_SECONDS: u64 = 15;
 
