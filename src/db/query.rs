@@ -1,8 +1,8 @@
 //! Reads that are made for either back end, and run as that one's own statement.
 //!
 //! diesel 2.3 builds the SQL of a query anew each time that it goes through a `MultiConnection`, and looks the prepared
-//! statement up by that text. A query that is run on the connection inside is known by its type: on SQLite that halves
-//! what a read costs. So the reads that every request makes go through here.
+//! statement up by that text. A query that is run on the connection inside is known by its type (docs/performance.md). So
+//! the reads that every request makes go through here.
 
 use diesel::prelude::*;
 use diesel::query_dsl::methods::LoadQuery;
