@@ -19,6 +19,7 @@ mod error;
 mod guard;
 mod http;
 mod input;
+mod log;
 mod metrics;
 mod openapi;
 mod operations;

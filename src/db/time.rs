@@ -9,7 +9,6 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::BigInt;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// A point in time in whole milliseconds since the Unix epoch, UTC; RFC 3339 in JSON.
 ///
@@ -45,6 +44,16 @@ impl Timestamp {
         self.0
     }
 
+    /// RFC 3339 in UTC, with a fraction where there is one.
+    pub(crate) fn to_rfc3339(self) -> Text {
+        self.to_fixed_width().without_zeros()
+    }
+
+    /// RFC 3339 in UTC, always to the millisecond: 24 characters.
+    pub(crate) fn to_fixed_width(self) -> Text {
+        Text::of_fixed_width(self).unwrap_or(Text::LAST)
+    }
+
     /// The time that many seconds later.
     #[must_use]
     pub fn plus_seconds(self, seconds: u64) -> Self {
@@ -62,16 +71,63 @@ impl Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .ok()
-            .and_then(|time| time.format(&Rfc3339).ok());
-        f.write_str(text.as_deref().unwrap_or("9999-12-31T23:59:59Z"))
+        f.write_str(self.to_rfc3339().as_str())
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.to_rfc3339().as_str())
+    }
+}
+
+/// A time as text. An answer holds up to two hundred of them, so it needs no allocation, and no parts that are put together
+/// by `fmt`.
+pub(crate) struct Text {
+    digits: [u8; 24],
+    length: usize,
+}
+
+impl Text {
+    /// What stands for a time beyond the year 9999.
+    const LAST: Self = Self { digits: *b"9999-12-31T23:59:59.999Z", length: 24 };
+
+    /// With all three digits of the milliseconds.
+    fn of_fixed_width(time: Timestamp) -> Option<Self> {
+        let millis = u32::try_from(time.0.rem_euclid(1000)).ok()?;
+        let (date, time) = OffsetDateTime::from_unix_timestamp(time.seconds()).ok().map(|t| (t.date(), t.time()))?;
+        let (year, month, day) = date.to_calendar_date();
+        let year = u32::try_from(year).ok()?;
+        let (month, day) = (u32::from(u8::from(month)), u32::from(day));
+        let (h, m, s) = (u32::from(time.hour()), u32::from(time.minute()), u32::from(time.second()));
+        let digit = |number: u32| b'0' + u8::try_from(number % 10).unwrap_or(0);
+        #[rustfmt::skip]
+        let digits = [
+            digit(year / 1000), digit(year / 100), digit(year / 10), digit(year), b'-',
+            digit(month / 10), digit(month), b'-', digit(day / 10), digit(day), b'T',
+            digit(h / 10), digit(h), b':', digit(m / 10), digit(m), b':', digit(s / 10), digit(s), b'.',
+            digit(millis / 100), digit(millis / 10), digit(millis), b'Z',
+        ];
+        Some(Self { digits, length: digits.len() })
+    }
+
+    /// Without zeros at the end of the fraction, and without an empty fraction.
+    fn without_zeros(mut self) -> Self {
+        let [.., dot, a, b, c, z] = &mut self.digits;
+        let (kept, end) = match (*a, *b, *c) {
+            (b'0', b'0', b'0') => (dot, 20),
+            (_, b'0', b'0') => (b, 22),
+            (_, _, b'0') => (c, 23),
+            _ => (z, 24),
+        };
+        *kept = b'Z';
+        self.length = end;
+        self
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let written = self.digits.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(written).unwrap_or_default()
     }
 }
 
@@ -96,6 +152,7 @@ where
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use time::format_description::well_known::Rfc3339;
 
     use super::*;
 

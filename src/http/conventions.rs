@@ -12,6 +12,7 @@ use actix_web::web::Data;
 
 use super::request_id::{self, X_REQUEST_ID};
 use crate::error::ApiError;
+use crate::log::REQUEST;
 use crate::metrics::Metrics;
 use crate::tokens::OAuthError;
 
@@ -50,9 +51,9 @@ fn log<B>(res: &ServiceResponse<B>, method: &Method, id: &HeaderValue, started: 
     let (path, id) = (res.request().path(), id.to_str().unwrap_or_default());
     if status >= StatusCode::INTERNAL_SERVER_ERROR {
         let cause = cause(res).unwrap_or_default();
-        tracing::error!(target: "keyfob::request", %method, path, status = status.as_u16(), micros, id, cause);
+        tracing::error!(target: REQUEST, %method, path, status = status.as_u16(), micros, id, cause);
     } else {
-        tracing::info!(target: "keyfob::request", %method, path, status = status.as_u16(), micros, id);
+        tracing::info!(target: REQUEST, %method, path, status = status.as_u16(), micros, id);
     }
 }
 
