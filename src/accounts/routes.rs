@@ -15,6 +15,7 @@ use super::store::{self, NewUser, UserRow};
 use crate::db::{Db, Id, StoreError, Timestamp};
 use crate::error::ApiError;
 use crate::guard::{AuthError, CurrentUser, bearer};
+use crate::http::answer::json;
 use crate::http::origin::client_address;
 use crate::http::problem::Problem;
 use crate::http::{Json, PathId};
@@ -158,7 +159,7 @@ pub(crate) async fn sign_up(
             let row = result?;
             begun.signed_up(now).await;
             let location = format!("/profile/{}", row.id);
-            Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(User::from(row)))
+            Ok(json(HttpResponse::Created().insert_header((LOCATION, location)), &User::from(row)))
         }
     }
 }
@@ -186,7 +187,7 @@ pub(crate) async fn read_profile(
     }
     let row = db.read(move |conn| store::find_user(conn, id)).await?;
     match row {
-        Some(row) if id != user.id() || row.is_active => Ok(HttpResponse::Ok().json(User::from(row))),
+        Some(row) if id != user.id() || row.is_active => Ok(json(&mut HttpResponse::Ok(), &User::from(row))),
         _ if id == user.id() => Err(AuthError::AccountGone.into()),
         _ => Err(ApiError::NotFound),
     }
@@ -203,7 +204,7 @@ pub(crate) async fn read_profile(
 #[get("/me")]
 pub(crate) async fn read_me(user: CurrentUser<scopes::Profile>, db: Data<Db>) -> Result<HttpResponse, ApiError> {
     let row = find_active(&db, user.id()).await?;
-    Ok(HttpResponse::Ok().json(User::from(row)))
+    Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
 }
 
 /// Change one's own account
@@ -234,7 +235,7 @@ pub(crate) async fn update_me(
         }
     };
     let row = row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?;
-    Ok(HttpResponse::Ok().json(User::from(row)))
+    Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
 }
 
 /// Delete one's own account

@@ -10,6 +10,7 @@ use crate::db::{Id, Timestamp};
 use crate::error::ApiError;
 use crate::guard::CurrentUser;
 use crate::http::PathId;
+use crate::http::answer::json;
 use crate::http::problem::Problem;
 use crate::tokens::scopes;
 use crate::tokens::sessions::Sessions;
@@ -73,7 +74,7 @@ pub(crate) async fn list_sessions(
         last_used_at: row.last_used_at,
         current: row.id == user.session_id(),
     });
-    Ok(HttpResponse::Ok().json(SessionList { items: items.collect() }))
+    Ok(json(&mut HttpResponse::Ok(), &SessionList { items: items.collect() }))
 }
 
 /// End one of one's own sessions

@@ -1,5 +1,6 @@
 //! What every route has in common: how bodies are read, how errors look, which headers every response carries.
 
+pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod conventions;
 pub(crate) mod cors;

@@ -11,6 +11,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::REQUEST;
 use crate::db::Timestamp;
+use crate::http::answer::push_text;
+
+/// What a line is given room for at first.
+const USUAL_BYTES: usize = 256;
 
 /// The system clock, to the millisecond.
 #[derive(Clone, Copy, Debug)]
@@ -44,38 +48,39 @@ where
         if metadata.target() != REQUEST || *metadata.level() != Level::INFO {
             return self.0.format_event(ctx, writer, event);
         }
-        let mut line = Line::default();
+        let mut line = Line(String::with_capacity(USUAL_BYTES));
+        line.0.push_str("{\"timestamp\":\"");
+        line.0.push_str(Timestamp::now().to_fixed_width().as_str());
+        line.0.push_str("\",\"level\":\"INFO\"");
         event.record(&mut line);
-        let (time, fields) = (Timestamp::now().to_fixed_width(), line.fields);
-        let time = time.as_str();
-        writeln!(writer, "{{\"timestamp\":\"{time}\",\"level\":\"INFO\"{fields},\"target\":\"{REQUEST}\"}}")
+        line.0.push_str(",\"target\":\"");
+        line.0.push_str(REQUEST);
+        line.0.push_str("\"}\n");
+        writer.write_str(&line.0)
     }
 }
 
-/// The fields of a line, each with a comma in front.
-#[derive(Default)]
-struct Line {
-    fields: String,
-}
+/// A line that has begun, to which the fields of an event are added.
+struct Line(String);
 
 impl Line {
-    fn add(&mut self, field: &Field, value: impl fmt::Display) {
-        // Writing to a string does not fail.
-        let _ = write!(self.fields, ",\"{}\":{value}", field.name());
+    fn name(&mut self, field: &Field) {
+        self.0.push_str(",\"");
+        self.0.push_str(field.name());
+        self.0.push_str("\":");
     }
 }
 
 impl Visit for Line {
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value);
+        self.name(field);
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "{value}");
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let is_plain = value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
-        match is_plain {
-            true => self.add(field, format_args!("\"{value}\"")),
-            false => self.add(field, serde_json::Value::from(value)),
-        }
+        self.name(field);
+        push_text(&mut self.0, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -11,6 +11,7 @@ use super::store::{self, Changed};
 use crate::db::{Db, Freshness, Id, StoreError, Timestamp};
 use crate::error::ApiError;
 use crate::guard::{AuthError, CurrentUser};
+use crate::http::answer::json;
 use crate::http::etag::{IfMatch, is_known_to_client};
 use crate::http::problem::Problem;
 use crate::http::{Json, PathId, Query};
@@ -56,7 +57,7 @@ pub(crate) async fn list_posts(
     }
     let last = items.last().filter(|_| has_more);
     let next_cursor = last.map(|post| Cursor(post.id).encode());
-    Ok(HttpResponse::Ok().json(PostPage { items, next_cursor }))
+    Ok(json(&mut HttpResponse::Ok(), &PostPage { items, next_cursor }))
 }
 
 /// Read a post
@@ -82,7 +83,7 @@ pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>
     if is_known_to_client(&req, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
-    Ok(HttpResponse::Ok().insert_header((ETAG, etag)).json(post))
+    Ok(json(HttpResponse::Ok().insert_header((ETAG, etag)), &post))
 }
 
 /// Write a post
@@ -110,7 +111,7 @@ pub(crate) async fn create_post(
         result => result?,
     };
     let location = format!("/posts/{}", post.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).insert_header((ETAG, post.etag())).json(post))
+    Ok(json(HttpResponse::Created().insert_header((LOCATION, location)).insert_header((ETAG, post.etag())), &post))
 }
 
 /// Replace a post
@@ -206,7 +207,7 @@ async fn change(
 ) -> Result<HttpResponse, ApiError> {
     let (check, now) = (check_of(req, user), Timestamp::now());
     let post = done(db.write(move |conn| store::update_post(conn, id, &change, &check, now)).await?)?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, post.etag())).json(post))
+    Ok(json(HttpResponse::Ok().insert_header((ETAG, post.etag())), &post))
 }
 
 /// Strangers may be shown what was there some moments ago. Who sends credentials may have just written, and sees that.
