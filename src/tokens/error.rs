@@ -46,6 +46,12 @@ pub enum OAuthError {
         /// The limit in seconds.
         max_seconds: u64,
     },
+    /// The request line and headers are longer than is taken: 431, and the connection is closed (RFC 6585 §5).
+    #[error("The headers are too large: at most {max_bytes} bytes are taken")]
+    HeadTooLarge {
+        /// The limit in bytes.
+        max_bytes: usize,
+    },
     /// Another method than the endpoint's: 405 with `Allow`.
     #[error("This endpoint takes {allow} only")]
     MethodNotAllowed {
@@ -101,6 +107,7 @@ impl OAuthError {
             Self::InvalidRequest(_)
             | Self::BodyTooLarge { .. }
             | Self::BodyTooSlow { .. }
+            | Self::HeadTooLarge { .. }
             | Self::MethodNotAllowed { .. } => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::WrongCredentials | Self::InvalidRefreshToken => "invalid_grant",
@@ -129,6 +136,7 @@ impl ResponseError for OAuthError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::SlowDown { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ServerError(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -149,7 +157,7 @@ impl ResponseError for OAuthError {
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
             }
-            Self::BodyTooSlow { .. } => {
+            Self::BodyTooSlow { .. } | Self::HeadTooLarge { .. } => {
                 response.force_close();
             }
             _ => {}

@@ -31,6 +31,13 @@ fn a_head_over_64_kib_is_answered_431_and_the_connection_is_closed() {
         assert_eq!(problem["detail"], "The headers are too large: at most 65536 bytes are taken.");
         assert_eq!(wire.until_closed(), b"");
     }
+    for path in ["/login", "/revoke", "/introspect"] {
+        let mut wire = Wire::open(&server.address);
+        wire.send(format!("POST {path} HTTP/1.1\r\nHost: keyfob.test\r\nContent-Length: 0\r\n{long}\r\n").as_bytes());
+        let error = wire.answer(false).expect_oauth_error(431, "invalid_request");
+        assert_eq!(error["detail"], "The headers are too large: at most 65536 bytes are taken");
+        assert_eq!(wire.until_closed(), b"");
+    }
     let request = format!("{HEALTH}{}\r\n", header_of(63 * 1024));
     Wire::exchange(&server.address, request.as_bytes()).expect(200);
 }
