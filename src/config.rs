@@ -70,10 +70,13 @@ pub struct ServerSettings {
     pub workers: usize,
     /// Largest request body in bytes, 1 to 104,857,600.
     pub max_body_bytes: usize,
-    /// Seconds that a client may take to send the head of a request, and as many again for its body, 1 to 3,600.
+    /// Seconds that a client may take to send the head of a request, as many again for its body, and as many in which it
+    /// reads nothing of an answer, 1 to 3,600.
     pub request_seconds: u64,
     /// Seconds for which a connection without a request is kept open, 1 to 3,600.
     pub keep_alive_seconds: u64,
+    /// Connections that one client address may have at a time, 0 to 16,384; 0 is any number.
+    pub max_connections_per_address: u32,
     /// Certificate chain for HTTPS, a PEM file; set together with `tls_key` or not at all.
     pub tls_cert: Option<PathBuf>,
     /// Private key for HTTPS, a PEM file; set together with `tls_cert` or not at all.

@@ -7,7 +7,7 @@ mod tests;
 mod windows;
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use windows::{KEEP_SECONDS, Name, Names, Verdict, Windows};
 use crate::config::RateLimitSettings;
 use crate::db::{Db, StoreError, Timestamp};
 use crate::error::ApiError;
+use crate::http::origin::network;
 use crate::tokens::OAuthError;
 
 /// How long an attempt waits for others at the same account to be decided, in seconds.
@@ -278,14 +279,6 @@ impl From<TooMany> for OAuthError {
 impl From<TooMany> for ApiError {
     fn from(TooMany { retry_after_seconds }: TooMany) -> Self {
         Self::TooManyAttempts { retry_after_seconds }
-    }
-}
-
-/// Who counts as one: an IPv4 address, or the /64 of an IPv6 one, which is a single subscriber's.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

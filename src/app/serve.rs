@@ -6,9 +6,11 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
+use rustls::ServerConfig;
 
 use super::{Keyfob, StartError, openapi_document};
 use crate::config::DatabaseUrl;
+use crate::http::connections::{self, Connections};
 use crate::http::conventions::conventions;
 use crate::http::cors::{self, AllowedOrigins, ignore_foreign_origin};
 use crate::http::fallback::no_route;
@@ -122,8 +124,12 @@ impl Keyfob {
         let settings = &self.0.settings.server;
         let keyfob = self.clone();
         let origins = AllowedOrigins(settings.cors_origins.clone());
+        let request_time = Duration::from_secs(settings.request_seconds);
         let has_origins = !origins.0.is_empty();
         let root = RootPath(settings.root_path.clone());
+        let connections =
+            Connections::new(settings.max_connections_per_address, self.0.proxies.clone(), watched.metrics.clone());
+        let connections_per_worker = limits::connections_per_worker(settings.workers);
         let server = HttpServer::new(move || {
             App::new()
                 .configure(|cfg| keyfob.configure(cfg))
@@ -142,23 +148,32 @@ impl Keyfob {
         // answer is written: after the work was done for it.
         .h1_allow_half_closed(false)
         .workers(settings.workers)
-        .max_connections(limits::connections_per_worker(settings.workers))
+        .max_connections(connections_per_worker)
         // Of the first request of a connection alone (actix-http 3.20), which is also when it must come at all.
-        .client_request_timeout(Duration::from_secs(settings.request_seconds))
+        .client_request_timeout(request_time)
         .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
-        .shutdown_timeout(SHUTDOWN_SECONDS);
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .on_connect(move |io, extensions| connections.admit(io, extensions));
+        let tls = self.tls()?;
         let bind_error = |cause| StartError::Bind { address: settings.bind, cause };
-        let server = match (&settings.tls_cert, &settings.tls_key) {
-            (Some(cert), Some(key)) => {
-                let certificate = Certificate::load(cert, key).map_err(StartError::Tls)?;
-                let tls = certificate.server_config().map_err(StartError::Tls)?;
-                certificate.reload_on_hangup()?;
-                server.bind_rustls_0_23(settings.bind, tls).map_err(bind_error)?
-            }
-            _ => server.bind(settings.bind).map_err(bind_error)?,
+        let listener = connections::listen_on(settings.bind, request_time).map_err(bind_error)?;
+        let server = match tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls),
+            None => server.listen(listener),
         };
+        let server = server.map_err(bind_error)?;
         let addresses = server.addrs();
         Ok(Listening { addresses, running: server.run() })
+    }
+
+    /// How HTTPS is spoken, if it is.
+    fn tls(&self) -> Result<Option<ServerConfig>, StartError> {
+        let settings = &self.0.settings.server;
+        let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
+        let certificate = Certificate::load(cert, key).map_err(StartError::Tls)?;
+        let tls = certificate.server_config().map_err(StartError::Tls)?;
+        certificate.reload_on_hangup()?;
+        Ok(Some(tls))
     }
 
     fn announce(&self, addresses: &[std::net::SocketAddr]) {

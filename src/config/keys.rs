@@ -8,6 +8,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.max_body_bytes",
     "server.request_seconds",
     "server.keep_alive_seconds",
+    "server.max_connections_per_address",
     "server.tls_cert",
     "server.tls_key",
     "server.metrics_bind",

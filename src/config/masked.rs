@@ -28,6 +28,7 @@ fn server(toml: &mut Toml, server: &ServerSettings) {
     toml.plain("max_body_bytes", server.max_body_bytes);
     toml.plain("request_seconds", server.request_seconds);
     toml.plain("keep_alive_seconds", server.keep_alive_seconds);
+    toml.plain("max_connections_per_address", server.max_connections_per_address);
     toml.path("tls_cert", server.tls_cert.as_ref());
     toml.path("tls_key", server.tls_key.as_ref());
     toml.optional("metrics_bind", server.metrics_bind);

@@ -15,6 +15,8 @@ const DAY_SECONDS: u64 = 86_400;
 const YEAR_SECONDS: u64 = 365 * DAY_SECONDS;
 const BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
 const THREADS_MAX: u64 = 1024;
+/// Of all clients together (`http::limits`).
+const CONNECTIONS_MAX: u64 = 16_384;
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000";
 
 /// Reads every section; what one value says about another is left to `check`.
@@ -37,6 +39,7 @@ fn server(values: &Values) -> Result<ServerSettings, ConfigError> {
         max_body_bytes: values.integer("server.max_body_bytes", 1..=BODY_MAX_BYTES)?,
         request_seconds: values.integer("server.request_seconds", 1..=3600)?,
         keep_alive_seconds: values.integer("server.keep_alive_seconds", 1..=3600)?,
+        max_connections_per_address: values.integer("server.max_connections_per_address", 0..=CONNECTIONS_MAX)?,
         tls_cert: values.path("server.tls_cert")?,
         tls_key: values.path("server.tls_key")?,
         metrics_bind: optional_address(values, "server.metrics_bind")?,

@@ -45,6 +45,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     endpoints: Endpoints,
     logins: Vec<Login>,
+    refused_connections: IntCounter,
     /// Passwords that wait to be hashed.
     pub(crate) hash_queue: Queue,
     /// Writes that wait for SQLite's writer.
@@ -93,6 +94,7 @@ impl Metrics {
         Ok(Self {
             endpoints: Endpoints::new(document, &registry)?,
             logins: logins(&registry)?,
+            refused_connections: refused_connections(&registry)?,
             gauges: Gauges::new(&registry)?,
             hash_queue,
             write_queue,
@@ -112,6 +114,11 @@ impl Metrics {
         if let Some(login) = self.logins.iter().find(is_it).or(self.logins.last()) {
             login.count.inc();
         }
+    }
+
+    /// A connection over `server.max_connections_per_address`.
+    pub(crate) fn count_refused_connection(&self) {
+        self.refused_connections.inc();
     }
 
     /// The page that Prometheus reads.
@@ -153,6 +160,11 @@ fn logins(registry: &Registry) -> Result<Vec<Login>, Error> {
         Ok(Login { grant, outcome, count })
     };
     pairs.map(login).collect()
+}
+
+fn refused_connections(registry: &Registry) -> Result<IntCounter, Error> {
+    let help = "Connections over server.max_connections_per_address, closed at once.";
+    registered(registry, IntCounter::new("keyfob_connections_refused_total", help)?)
 }
 
 /// CPU time, memory, threads and files of the process, under the names that every exporter uses.

@@ -17,6 +17,7 @@ mod support;
 mod bearer;
 mod browsers;
 mod commands;
+mod connections;
 mod conventions;
 mod docs;
 mod doctor;

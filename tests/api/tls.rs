@@ -29,16 +29,21 @@ struct Secure(StreamOwned<ClientConnection, TcpStream>);
 impl Secure {
     /// `None` where the server shows another certificate than this one.
     fn open(address: &str, trusted: Pair) -> Option<Self> {
+        Self::over(TcpStream::connect(address).expect("the server listens"), trusted, &[])
+    }
+
+    /// On a connection that is there, for the first of these protocols that the server knows.
+    fn over(mut stream: TcpStream, trusted: Pair, protocols: &[&str]) -> Option<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(trusted.0.as_bytes()).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let mut connection =
             ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-        let mut stream = TcpStream::connect(address).expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a read timeout");
         while connection.is_handshaking() {
             match connection.complete_io(&mut stream) {
@@ -138,4 +143,32 @@ fn a_certificate_with_another_key_stops_the_start_with_one_line() {
     write(&home, FIRST.0, SECOND.1);
     let line = home.run(&["serve"], "").expect_failure();
     assert!(line.starts_with("keyfob: server.tls_cert cert.pem: "), "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_over_tls_are_limited_too_and_http_2_holds_one() {
+    use crate::support::connect_from;
+
+    let mut home = home();
+    home.set("server.max_connections_per_address", "1");
+    let server = Server::at(Arc::new(home));
+    // The preface and empty SETTINGS (RFC 9113 §3.4), upon which the server sends its own; or a request.
+    let preface = &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..];
+    let request = &b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"[..];
+    let kinds = [("h2", preface), ("http/1.1", request)];
+    let hold = |(protocol, first): (&str, &[u8])| {
+        let stream = connect_from(std::net::Ipv4Addr::new(127, 0, 0, 2), &server.address);
+        let mut wire = Secure::over(stream, FIRST, &[protocol]).expect("the certificate");
+        let is_answered = wire.0.write_all(first).is_ok() && wire.0.read_exact(&mut [0; 9]).is_ok();
+        is_answered.then_some(wire)
+    };
+    for kind in kinds {
+        let mut held = None;
+        until("there is room", PATIENCE, || {
+            held = hold(kind);
+            held.is_some()
+        });
+        assert!(kinds.into_iter().all(|kind| hold(kind).is_none()), "beside one of {}", kind.0);
+    }
 }

@@ -68,6 +68,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("server.max_body_bytes", 1, 104_857_600),
     ("server.request_seconds", 1, 3600),
     ("server.keep_alive_seconds", 1, 3600),
+    ("server.max_connections_per_address", 0, 16_384),
     ("database.pool_size", 1, 256),
     ("database.pool_wait_seconds", 1, 60),
     ("token.access_ttl_seconds", 1, 86_400),

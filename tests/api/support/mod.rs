@@ -13,7 +13,7 @@ pub use client::{Actor, Client, PASSWORD, Request};
 pub use forge::{Forge, SECRET, decode, now_seconds};
 pub use home::{Home, Run, until};
 pub use server::Server;
-pub use wire::Wire;
+pub use wire::{Wire, connect_from};
 
 /// Whether a text is a request id as the contract allows it.
 pub fn is_request_id(text: &str) -> bool {

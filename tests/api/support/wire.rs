@@ -1,11 +1,22 @@
 //! A bare connection, for requests that no client library would send.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+
 use super::Answer;
+
+/// A connection from an address of this machine that is to be chosen.
+#[track_caller]
+pub fn connect_from(source: Ipv4Addr, address: &str) -> TcpStream {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&socket, &SocketAddrV4::new(source, 0)).expect("an address of this machine");
+    connect(&socket, &address.parse::<SocketAddrV4>().expect("an address")).expect("the server listens");
+    socket.into()
+}
 
 /// One connection to a server.
 pub struct Wire {
@@ -16,7 +27,11 @@ pub struct Wire {
 impl Wire {
     #[track_caller]
     pub fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
+        Self::on(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    #[track_caller]
+    pub fn on(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a read timeout");
         Self { stream, received: Vec::new() }
     }
@@ -41,6 +56,11 @@ impl Wire {
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the server reads");
+    }
+
+    /// Whether the server takes it.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
     }
 
     /// Reads one answer; `is_head` says that none of its kind has a body.
