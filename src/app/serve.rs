@@ -149,6 +149,9 @@ impl Keyfob {
         .h1_allow_half_closed(false)
         .workers(settings.workers)
         .max_connections(connections_per_worker)
+        // A worker takes nothing more while so many have not done their handshake: 256 unless set (actix-tls 3.6), which a
+        // single client can hold up for 3 s by saying nothing.
+        .max_connection_rate(connections_per_worker)
         // Of the first request of a connection alone (actix-http 3.20), which is also when it must come at all.
         .client_request_timeout(request_time)
         .keep_alive(Duration::from_secs(settings.keep_alive_seconds))

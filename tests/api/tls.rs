@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::support::{Home, Server, until};
+use crate::support::{Home, Server, Wire, until};
 
 const FIRST: Pair = Pair(include_str!("certificates/first.crt"), include_str!("certificates/first.key"));
 const SECOND: Pair = Pair(include_str!("certificates/second.crt"), include_str!("certificates/second.key"));
@@ -143,6 +143,22 @@ fn a_certificate_with_another_key_stops_the_start_with_one_line() {
     write(&home, FIRST.0, SECOND.1);
     let line = home.run(&["serve"], "").expect_failure();
     assert!(line.starts_with("keyfob: server.tls_cert cert.pem: "), "{line}");
+}
+
+#[test]
+fn clients_that_never_do_their_handshake_keep_no_other_waiting() {
+    /// More than actix-tls has handshakes under way at a time, unless it is told otherwise.
+    const SILENT: usize = 300;
+    let mut home = home();
+    home.set("server.workers", "1");
+    let server = Server::at(Arc::new(home));
+    // A silent one is closed after a time, and others are served then at the latest. Now and then a machine may be so
+    // busy that this takes no longer than an answer.
+    until("an answer while all of them are there", PATIENCE, || {
+        let silent: Vec<Wire> = (0..SILENT).map(|_| Wire::open(&server.address)).collect();
+        let mut client = Secure::open(&server.address, FIRST).expect("the certificate");
+        client.status_of_health() == "HTTP/1.1 200 OK" && silent.iter().all(Wire::is_silent)
+    });
 }
 
 #[cfg(target_os = "linux")]
