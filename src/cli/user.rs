@@ -5,10 +5,11 @@ use std::io::{BufRead, IsTerminal, stdin};
 use super::import::{Import, import};
 use super::{CommandError, print};
 use crate::accounts::password::Passwords;
-use crate::accounts::store::{NewUser, insert_user};
+use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_user};
 use crate::accounts::{Email, NewPassword};
 use crate::config::Settings;
-use crate::db::{Db, StoreError, Timestamp};
+use crate::db::{Db, Id, StoreError, Timestamp};
+use crate::tokens::sessions::end_sessions_of_user;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -25,13 +26,31 @@ Examples:
         #[arg(long)]
         admin: bool,
     },
+    /// End all sessions of an account, at every running process; the password stays as it is
+    #[command(after_help = "\
+Examples:
+  keyfob user sign-out mia@example.com
+  keyfob user sign-out 17")]
+    SignOut {
+        /// The e-mail address of the account, or its id
+        #[arg(value_name = "EMAIL|ID", value_parser = parse_account)]
+        account: Account,
+    },
     /// Take over accounts with their password hashes from another program's file
     Import(Import),
+}
+
+/// How an account is named.
+#[derive(Clone)]
+pub(super) enum Account {
+    Email(Email),
+    Id(Id),
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
     match command {
         Command::Create { email, admin } => create(settings, email, admin).await,
+        Command::SignOut { account } => sign_out(settings, account).await,
         Command::Import(arguments) => import(arguments, settings).await,
     }
 }
@@ -61,6 +80,30 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
         other => other.into(),
     })?;
     print(&format!("made account {} ({}){}", row.id, row.email, if is_admin { ", an admin" } else { "" }))
+}
+
+async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandError> {
+    let db = Db::open(&settings.database)?;
+    let named = account.clone();
+    let found = db.read(move |conn| match &named {
+        Account::Email(email) => find_user_by_email_key(conn, &email.key()),
+        Account::Id(id) => find_user(conn, *id),
+    });
+    let Some(user) = found.await? else {
+        return Err(CommandError::Refused(match account {
+            Account::Email(email) => format!("there is no account with the e-mail address {}", email.as_str()),
+            Account::Id(id) => format!("there is no account with the id {id}"),
+        }));
+    };
+    end_sessions_of_user(&db, &settings.token, user.id).await?;
+    print(&format!("signed out account {} ({}) everywhere", user.id, user.email))
+}
+
+fn parse_account(text: &str) -> Result<Account, String> {
+    match Id::parse(text) {
+        Some(id) => Ok(Account::Id(id)),
+        None => text.parse().map(Account::Email).map_err(|_| "an e-mail address or an id is expected".to_owned()),
+    }
 }
 
 /// A password that a new account may have.

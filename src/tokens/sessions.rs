@@ -271,6 +271,21 @@ impl Sessions {
     }
 }
 
+/// Ends all sessions of a user, whichever process serves them.
+pub(crate) async fn end_sessions_of_user(db: &Db, settings: &TokenSettings, id: Id) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let tokens_expire_at = tokens_expire_at(settings, now);
+    db.write(move |conn| {
+        // A log-in that is under way is done before these are listed, or begins its session afterwards.
+        conn.lock_user(id)?;
+        for session_id in store::list_live_session_ids(conn, id, None)? {
+            store::update_revoked(conn, session_id, now, tokens_expire_at)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Removes a client and ends its sessions, whichever process serves them; false when there is no such client.
 pub(crate) async fn end_sessions_of_client(db: &Db, settings: &TokenSettings, id: String) -> Result<bool, StoreError> {
     let now = Timestamp::now();

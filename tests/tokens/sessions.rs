@@ -315,6 +315,37 @@ fn a_deleted_user_gets_nothing_by_refresh() {
 }
 
 #[test]
+fn an_administrator_s_command_ends_all_sessions_of_one_account_and_no_other() {
+    let server = Server::start();
+    let second = server.second();
+    let (bob, eve) = (server.sign_up(BOB), server.sign_up("eve@example.com"));
+    for account in ["BOB@example.com".to_owned(), bob.id().to_string()] {
+        let sessions = [server.log_in(BOB), second.log_in(BOB)];
+        let said = server.home.run(&["user", "sign-out", &account], "").expect_success();
+        assert_eq!(said, format!("signed out account {} ({BOB}) everywhere\n", bob.id()));
+        for session in &sessions {
+            expect_ended(&server, session);
+            expect_ended(&second, session);
+        }
+        // The password is the same, and an account without sessions has none to end.
+        server.home.run(&["user", "sign-out", &account], "").expect_success();
+    }
+    expect_ended(&server, &bob);
+    expect_alive(&second, &eve);
+    expect_alive(&server, &second.log_in(BOB));
+}
+
+#[test]
+fn an_account_to_sign_out_that_there_is_not_is_refused() {
+    let server = Server::start();
+    let bob = server.sign_up(BOB);
+    for account in ["nobody@example.com", "999999", "bob", "0", ""] {
+        server.home.run(&["user", "sign-out", account], "").expect_failure();
+    }
+    expect_alive(&server, &bob);
+}
+
+#[test]
 fn whatever_ends_a_session_is_known_in_time_at_both_processes() {
     let server = Server::start();
     let second = server.second();
