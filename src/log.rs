@@ -19,7 +19,9 @@ pub(crate) const REQUEST: &str = "keyfob::request";
 /// When the system gives no thread to write it.
 pub(crate) fn start() -> std::io::Result<Option<Output>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    // A line that cannot be written is dropped: the library would say so on standard error, and panic where that cannot be
+    // written either, in the middle of a request (a log on a full disk, or a reader of both that went away).
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     if std::io::stdout().is_terminal() {
         log.with_target(false).compact().init();
         return Ok(None);
