@@ -11,6 +11,9 @@ use crate::guard::AuthError;
 use crate::http::problem::Problem;
 use crate::input::Fault;
 
+/// When a write may be tried again that found no room, in seconds: somebody has to make some.
+pub(crate) const UNWRITABLE_SECONDS: u64 = 30;
+
 /// Why a request outside the OAuth endpoints was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -74,6 +77,9 @@ pub enum ApiError {
     /// The database cannot be reached: 503.
     #[error("The service is temporarily unavailable. Try again in a moment.")]
     Unavailable(String),
+    /// The disk of the database is full or read-only, so that nothing but writing goes on: 503.
+    #[error("Nothing can be stored at the moment; what is there can be read. Try again later.")]
+    Unwritable(String),
     /// A fault of the service: 500. The cause is logged, never sent.
     #[error("The service made a mistake. It has been logged.")]
     Internal(String),
@@ -86,7 +92,7 @@ impl ApiError {
     /// What went wrong inside, for the log.
     pub(crate) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Unavailable(cause) | Self::Internal(cause) => Some(cause),
+            Self::Unavailable(cause) | Self::Unwritable(cause) | Self::Internal(cause) => Some(cause),
             _ => None,
         }
     }
@@ -99,6 +105,7 @@ impl ApiError {
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::Unavailable(_) => Some(1),
+            Self::Unwritable(_) => Some(UNWRITABLE_SECONDS),
             Self::TooManyAttempts { retry_after_seconds } | Self::Busy { retry_after_seconds } => {
                 Some(*retry_after_seconds)
             }
@@ -122,7 +129,7 @@ impl ResponseError for ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Unavailable(_) | Self::Unwritable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Auth(error) => error.status_code(),
         }
@@ -155,6 +162,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            StoreError::Unwritable(cause) => Self::Unwritable(cause),
             StoreError::Serialization => Self::Unavailable("too many serialization failures".into()),
             other => Self::Internal(other.to_string()),
         }

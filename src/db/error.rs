@@ -15,10 +15,28 @@ pub struct OpenError {
 impl OpenError {
     pub(super) fn new(url: &DatabaseUrl, cause: impl std::fmt::Display) -> Self {
         let cause = cause.to_string();
-        let cause = cause.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        Self { url: url.to_string(), cause }
+        let cause = cause.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        let remedy = REMEDIES.iter().find(|(part, _)| cause.contains(part)).map(|(_, remedy)| format!("; {remedy}"));
+        Self { url: url.to_string(), cause: cause + &remedy.unwrap_or_default() }
     }
 }
+
+/// What to do about a file that cannot be opened: parts of what SQLite and the system say, the surest first.
+const REMEDIES: &[(&str, &str)] = &[
+    ("disk is full", "make room on the disk where it is, and start again"),
+    ("No space left", "make room on the disk where it is, and start again"),
+    (
+        "disk I/O error",
+        "the disk where it is may be full, read-only or broken: look with df and mount, and start again",
+    ),
+    ("ead-only file system", WRITABLE),
+    ("readonly database", WRITABLE),
+    ("unable to open database file", WRITABLE),
+    ("Permission denied", WRITABLE),
+];
+
+const WRITABLE: &str = "the file and its folder must be there and writable for the user who runs this: look with ls -l \
+                        and mount, or set another database.url";
 
 /// Why a read or a write did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +50,12 @@ pub enum StoreError {
     /// Two transactions got in each other's way and this one may simply be repeated.
     #[error("serialization failure")]
     Serialization,
-    /// The database is away, full, locked or cannot be written to; later it may work.
+    /// The database is away or locked; later it may work.
     #[error("database unavailable: {0}")]
     Unavailable(String),
+    /// It can be read but not written: the disk is full or read-only.
+    #[error("database cannot be written: {0}")]
+    Unwritable(String),
     /// A fault of the service itself.
     #[error("database error: {0}")]
     Internal(String),
@@ -44,9 +65,7 @@ pub enum StoreError {
 const PASSING: &[&str] = &[
     "database is locked",
     "database is busy",
-    "database or disk is full",
     "disk I/O error",
-    "readonly database",
     "unable to open database file",
     "connection",
     "terminating",
@@ -55,9 +74,22 @@ const PASSING: &[&str] = &[
     "recovery mode",
     "timeout",
     "cannot execute",
-    "No space left on device",
     "SSL",
 ];
+
+/// Parts of those with which they say that nothing can be written now.
+const UNWRITABLE: &[&str] = &["database or disk is full", "readonly database", "No space left on device"];
+
+impl StoreError {
+    /// The same for all whose writes were to be committed together.
+    pub(super) fn of_neighbour(&self) -> Self {
+        match self {
+            Self::Unwritable(cause) => Self::Unwritable(cause.clone()),
+            Self::Unavailable(cause) => Self::Unavailable(cause.clone()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
 
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
@@ -80,6 +112,7 @@ fn from_database(kind: DatabaseErrorKind, message: &str) -> StoreError {
         | DatabaseErrorKind::UnableToSendCommand
         | DatabaseErrorKind::ReadOnlyTransaction => StoreError::Unavailable(message.to_owned()),
         _ if message.contains("deadlock detected") => StoreError::Serialization,
+        _ if UNWRITABLE.iter().any(|part| message.contains(part)) => StoreError::Unwritable(message.to_owned()),
         _ if PASSING.iter().any(|part| message.contains(part)) => StoreError::Unavailable(message.to_owned()),
         _ => StoreError::Internal(message.to_owned()),
     }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use diesel::Connection;
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use tokio::sync::oneshot;
 
 use super::connection::{Conn, Manager};
@@ -18,8 +18,8 @@ use crate::metrics::Queue;
 /// How many writes share one commit at the most.
 const MAX_BATCH: usize = 128;
 
-/// A write that was asked for: runs inside the open transaction and leaves what to do after the commit.
-type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+/// A write that was asked for: runs inside the open transaction, where there is one, and leaves what to do after it.
+type Job = Box<dyn FnOnce(Option<&mut Conn>) -> Answer + Send>;
 /// Tells the caller how it ended; given the result of the commit.
 type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
@@ -42,16 +42,18 @@ impl Drop for Writer {
 impl Writer {
     pub(super) fn start(manager: &Manager) -> Result<Self, OpenError> {
         let fail = |error: String| OpenError::new(&manager.url, error);
-        let mut conn = Some(manager.open().map_err(|error| fail(error.to_string()))?);
+        let mut conn = Some(open(manager).map_err(|error| fail(error.to_string()))?);
         let manager = manager.clone();
         let (jobs, waiting) = channel();
         let thread = std::thread::Builder::new()
             .name("keyfob-writer".into())
             .spawn(move || {
                 while let Ok(first) = waiting.recv() {
-                    conn = conn.or_else(|| manager.open().ok());
                     // A connection that failed is closed, which rolls back what it left open, and opened anew.
-                    conn = conn.take().and_then(|conn| run_batch(conn, first, &waiting));
+                    conn = match conn.map_or_else(|| open(&manager), Ok) {
+                        Ok(conn) => run_batch(conn, first, &waiting),
+                        Err(error) => refuse(first, &waiting, &error),
+                    };
                 }
             })
             .map_err(|error| fail(error.to_string()))?;
@@ -69,36 +71,54 @@ impl Writer {
             if let Some(waiting) = waiting {
                 waiting.served();
             }
-            let result = conn.transaction(|conn| work(conn));
+            let result = conn.map(|conn| conn.transaction(|conn| work(conn)));
             Box::new(move |committed| {
-                let result = match committed {
-                    Ok(()) => result,
-                    Err(error) => Err(StoreError::Unavailable(error.to_string())),
+                let result = match (committed, result) {
+                    (Ok(()), Some(result)) => result,
+                    (Ok(()), None) => Err(not_begun()),
+                    (Err(error), _) => Err(error.of_neighbour()),
                 };
                 // A caller that went away does not want to know.
                 let _ = answer.send(result);
             })
         });
-        let stopped = || StoreError::Unavailable("the write was not begun".into());
-        self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())?;
-        answered.await.unwrap_or_else(|_| Err(stopped()))
+        self.jobs.as_ref().ok_or_else(not_begun)?.send(job).map_err(|_| not_begun())?;
+        answered.await.unwrap_or_else(|_| Err(not_begun()))
     }
+}
+
+fn not_begun() -> StoreError {
+    StoreError::Unavailable("the write was not begun".into())
+}
+
+/// Opens a connection that can write. Where the disk is read-only SQLite opens the file to read it, without a word, and
+/// would keep it so when the disk is writable again: the statement changes nothing, but SQLite refuses it then.
+fn open(manager: &Manager) -> Result<Conn, StoreError> {
+    let mut conn = manager.open().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    conn.batch_execute("UPDATE __diesel_schema_migrations SET version = version WHERE FALSE")?;
+    Ok(conn)
+}
+
+/// Answers those that wait: they have waited as long as this one.
+fn refuse(first: Job, waiting: &Receiver<Job>, error: &StoreError) -> Option<Conn> {
+    tracing::warn!(cause = %error, "no write lock");
+    for job in std::iter::once(first).chain(waiting.try_iter()) {
+        job(None)(Err(error));
+    }
+    None
 }
 
 /// Runs the waiting writes in one transaction; gives the connection back if it may be used again.
 fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>) -> Option<Conn> {
     if let Err(error) = begin(&mut conn) {
-        tracing::warn!(cause = %error, "no write lock");
-        // Nothing may be written without the lock. A dropped job answers its caller "unavailable"; those that wait have
-        // waited as long as this one.
-        waiting.try_iter().for_each(drop);
-        return None;
+        // Nothing may be written without the lock.
+        return refuse(first, waiting, &error);
     }
-    let mut answers = vec![first(&mut conn)];
+    let mut answers = vec![first(Some(&mut conn))];
     while answers.len() < MAX_BATCH
         && let Ok(job) = waiting.try_recv()
     {
-        answers.push(job(&mut conn));
+        answers.push(job(Some(&mut conn)));
     }
     let committed = <Conn as Connection>::TransactionManager::commit_transaction(&mut conn).map_err(StoreError::from);
     if let Err(error) = &committed {

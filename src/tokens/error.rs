@@ -8,7 +8,7 @@ use super::REALM;
 use super::keys::KeyError;
 use crate::accounts::Busy;
 use crate::db::StoreError;
-use crate::error::ApiError;
+use crate::error::{ApiError, UNWRITABLE_SECONDS};
 
 /// Why an OAuth endpoint refused. Texts keep to the characters of RFC 6749 §5.2: ASCII, no quotes, no backslash.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,9 @@ pub enum OAuthError {
     /// The database cannot be reached: 503.
     #[error("The service is temporarily unavailable. Try again in a moment")]
     Unavailable(String),
+    /// The disk of the database is full or read-only, so that no session can begin or change: 503.
+    #[error("Nothing can be stored at the moment. Try again later")]
+    Unwritable(String),
     /// A fault of the service: 500. The cause is logged, never sent.
     #[error("The service made a mistake. It has been logged")]
     ServerError(String),
@@ -87,7 +90,7 @@ impl OAuthError {
     /// What went wrong inside, for the log.
     pub(crate) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Unavailable(cause) | Self::ServerError(cause) => Some(cause),
+            Self::Unavailable(cause) | Self::Unwritable(cause) | Self::ServerError(cause) => Some(cause),
             _ => None,
         }
     }
@@ -115,7 +118,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope(_) => "invalid_scope",
             Self::SlowDown { .. } => "slow_down",
-            Self::Busy { .. } | Self::Unavailable(_) => "temporarily_unavailable",
+            Self::Busy { .. } | Self::Unavailable(_) | Self::Unwritable(_) => "temporarily_unavailable",
             Self::ServerError(_) => "server_error",
         }
     }
@@ -124,6 +127,7 @@ impl OAuthError {
         match self {
             Self::SlowDown { retry_after_seconds } | Self::Busy { retry_after_seconds } => Some(*retry_after_seconds),
             Self::Unavailable(_) => Some(1),
+            Self::Unwritable(_) => Some(UNWRITABLE_SECONDS),
             _ => None,
         }
     }
@@ -138,7 +142,7 @@ impl ResponseError for OAuthError {
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::SlowDown { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Unavailable(_) | Self::Unwritable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ServerError(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -171,6 +175,7 @@ impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            StoreError::Unwritable(cause) => Self::Unwritable(cause),
             StoreError::Serialization => Self::Unavailable("too many serialization failures".into()),
             other => Self::ServerError(other.to_string()),
         }
