@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::accounts::attempts::Attempts;
 use crate::db::{Db, Timestamp};
@@ -15,8 +15,8 @@ use crate::tokens::keyring::RELOAD_SECONDS;
 use crate::tokens::revocations::POLL_MILLIS;
 use crate::tokens::sessions::Sessions;
 
-/// How often expired rows are looked for, in seconds.
-const SWEEP_SECONDS: u64 = 60;
+/// How often expired rows are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long the last uses may take to be written: a database that is away does not hold up the end.
 const LAST_ROUND: Duration = Duration::from_secs(3);
 
@@ -68,22 +68,23 @@ async fn listen(sessions: &Sessions, attempts: &Attempts) {
 }
 
 async fn keep_up(db: &Db, sessions: &Sessions, attempts: &Attempts) {
-    let start = Timestamp::now();
-    let (mut reload_at, mut sweep_at) = (start.plus_seconds(RELOAD_SECONDS), start);
+    // What is due is told by a clock that nobody sets.
+    let reload_every = Duration::from_secs(RELOAD_SECONDS);
+    let (mut reload_at, mut sweep_at) = (Instant::now() + reload_every, Instant::now());
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
-        let now = Timestamp::now();
+        let (now, instant) = (Timestamp::now(), Instant::now());
         report("uses could not be written", sessions.flush_uses(now).await);
-        if now >= reload_at {
+        if instant >= reload_at {
             report("keys could not be reloaded", sessions.keyring.reload(db, now).await);
-            reload_at = now.plus_seconds(RELOAD_SECONDS);
+            reload_at = instant + reload_every;
         }
-        if now >= sweep_at {
+        if instant >= sweep_at {
             let swept = [sessions.delete_expired(now).await, attempts.delete_expired(now).await];
             let is_done = !swept.iter().any(|swept| matches!(swept, Ok(true)));
             swept.into_iter().for_each(|swept| report("expired rows could not be deleted", swept));
             if is_done {
-                sweep_at = now.plus_seconds(SWEEP_SECONDS);
+                sweep_at = instant + SWEEP_EVERY;
             }
         }
     }

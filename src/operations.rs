@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::db::{Db, Timestamp};
+use crate::db::Db;
 use crate::error::ApiError;
 use crate::http::problem::Problem;
 use crate::tokens::sessions::Sessions;
@@ -51,7 +51,7 @@ pub(crate) async fn check_health() -> HttpResponse {
 pub(crate) async fn check_readiness(db: Data<Db>, sessions: Data<Sessions>) -> Result<HttpResponse, ApiError> {
     let slow = || ApiError::Unavailable("the database did not answer within 1 s".into());
     tokio::time::timeout(READY_WITHIN, db.ping()).await.map_err(|_| slow())??;
-    if !sessions.hears_revocations(Timestamp::now()) {
+    if !sessions.hears_revocations() {
         return Err(ApiError::Unavailable("no news of revocations".into()));
     }
     Ok(HttpResponse::Ok().json(Health { status: "ok" }))

@@ -95,7 +95,7 @@ impl Attempts {
         naming_key: &[u8],
         now: Timestamp,
     ) -> Result<Self, StoreError> {
-        let mut windows = Windows::default();
+        let mut windows = Windows::new(settings.window_seconds);
         if settings.enabled {
             let rows = db.read(move |conn| store::list_open(conn, now)).await?;
             rows.iter().for_each(|row| windows.learn(row, now));

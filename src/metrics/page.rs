@@ -9,7 +9,7 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 
 use super::{Metrics, Reading};
-use crate::db::{Db, Timestamp};
+use crate::db::Db;
 use crate::error::ApiError;
 use crate::http::conventions::conventions;
 use crate::tokens::sessions::Sessions;
@@ -49,7 +49,7 @@ pub(crate) fn listen(address: SocketAddr, page: Page) -> std::io::Result<(Vec<So
 
 async fn read_metrics(page: Data<Page>) -> Result<HttpResponse, ApiError> {
     let (connections_used, connections_idle, connections_max) = page.db.connections();
-    let feed_age = page.sessions.revocation_feed_age(Timestamp::now());
+    let feed_age = page.sessions.revocation_feed_age();
     let reading = Reading { connections_used, connections_idle, connections_max, feed_age };
     let text = page.metrics.page(reading).map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))

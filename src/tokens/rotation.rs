@@ -7,6 +7,10 @@
 use super::store::SessionRow;
 use crate::db::Timestamp;
 
+/// How much earlier than the rotation a request may seem to come, in seconds: clocks of replicas differ, and requests wait.
+/// Where it is more, the clock was set back, and the grace time is not stretched by that.
+const EARLIER_SECONDS: u64 = 60;
+
 /// What to do with a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -29,7 +33,8 @@ pub(crate) fn judge(session: &SessionRow, generation: i64, grace_seconds: u64, n
         return Verdict::Rotate;
     }
     let is_unproven = session.proven_generation < session.generation;
-    let in_grace = now <= session.refreshed_at.plus_seconds(grace_seconds);
+    let earliest = session.refreshed_at.minus_seconds(EARLIER_SECONDS);
+    let in_grace = earliest <= now && now <= session.refreshed_at.plus_seconds(grace_seconds);
     if generation == session.generation - 1 && (is_unproven || in_grace) {
         return Verdict::Repeat;
     }
@@ -78,6 +83,15 @@ mod tests {
         assert_eq!(judge(&session(5, 5, now), 4, GRACE_SECONDS, now.plus_seconds(10)), Verdict::Repeat);
         assert_eq!(judge(&session(5, 5, now), 4, GRACE_SECONDS, now.plus_seconds(11)), Verdict::Theft);
         assert_eq!(judge(&session(5, 4, now), 4, GRACE_SECONDS, now.plus_seconds(3600)), Verdict::Repeat);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_stretch_the_grace_time() {
+        let now = Timestamp::now();
+        assert_eq!(judge(&session(5, 5, now), 4, GRACE_SECONDS, now.minus_seconds(5)), Verdict::Repeat);
+        assert_eq!(judge(&session(5, 5, now), 4, GRACE_SECONDS, now.minus_seconds(3600)), Verdict::Theft);
+        assert_eq!(judge(&session(5, 4, now), 4, GRACE_SECONDS, now.minus_seconds(3600)), Verdict::Repeat);
+        assert_eq!(judge(&session(5, 5, now), 5, GRACE_SECONDS, now.minus_seconds(3600)), Verdict::Rotate);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::Mutex;
 
@@ -56,7 +57,7 @@ pub(crate) struct Sessions {
     pub(super) revocations: Revocations,
     pub(super) uses: Uses,
     /// When the last look for unknown keys was over.
-    pub(super) looked_for_keys_at: Mutex<Option<Timestamp>>,
+    pub(super) looked_for_keys_at: Mutex<Option<Instant>>,
 }
 
 impl Sessions {
@@ -152,7 +153,7 @@ impl Sessions {
             }
             Refreshed::Refused(error) => Err(error),
             Refreshed::Stolen => {
-                self.revocations.add(presented.session_id, tokens_expire_at);
+                self.revocations.add(presented.session_id, tokens_expire_at, now);
                 tracing::warn!(session = presented.session_id.get(), "refresh token used twice: session revoked");
                 Err(OAuthError::InvalidRefreshToken)
             }
@@ -162,7 +163,7 @@ impl Sessions {
     /// Checks an access token: signature, claims, and that its session has not ended. Reads no database.
     pub(crate) fn check_access(&self, token: &str, now: Timestamp) -> Result<Arc<AccessToken>, Refusal> {
         let claims = self.keyring.check(token, now)?;
-        if self.revocations.contains(claims.session_id) || self.fails_closed(now) {
+        if self.revocations.contains(claims.session_id) || self.fails_closed() {
             return Err(Refusal::Invalid);
         }
         Ok(claims)
@@ -214,7 +215,7 @@ impl Sessions {
             })
             .await?;
         if ended {
-            self.revocations.add(session_id, tokens_expire_at);
+            self.revocations.add(session_id, tokens_expire_at, now);
         }
         Ok(ended)
     }
@@ -240,7 +241,7 @@ impl Sessions {
             })
             .await?;
         for id in ended {
-            self.revocations.add(id, tokens_expire_at);
+            self.revocations.add(id, tokens_expire_at, now);
         }
         Ok(result)
     }
@@ -254,8 +255,8 @@ impl Sessions {
         self.refresh_tokens.derive_key(purpose)
     }
 
-    fn fails_closed(&self, now: Timestamp) -> bool {
-        self.settings.revocation_fail == RevocationFail::Closed && self.revocations.is_broken(now)
+    fn fails_closed(&self) -> bool {
+        self.settings.revocation_fail == RevocationFail::Closed && self.revocations.is_broken()
     }
 
     fn tokens_expire_at(&self, now: Timestamp) -> Timestamp {
@@ -335,10 +336,11 @@ fn refresh_in(
         }
         let live = session.generation;
         if verdict == Verdict::Repeat {
+            store::update_last_use(conn, session.id, now)?;
             return Ok(Refreshed::Issued { user, granted, generation: live });
         }
         // Lost the race against another replica: look again what the token means now.
-        if store::update_generation(conn, session.id, live, rule.refresh_ttl_seconds, now)? {
+        if store::update_generation(conn, &session, rule.refresh_ttl_seconds, now)? {
             return Ok(Refreshed::Issued { user, granted, generation: live + 1 });
         }
     }

@@ -103,22 +103,23 @@ pub(crate) fn list_sessions(conn: &mut Conn, user_id: Id, now: Timestamp) -> Res
         .load(conn)?)
 }
 
-/// Moves a session from that generation to the next: a compare-and-swap, so that of two at once only one succeeds.
+/// Moves a session from its generation to the next: a compare-and-swap, so that of two at once only one succeeds.
 pub(crate) fn update_generation(
     conn: &mut Conn,
-    id: Id,
-    from: i64,
+    session: &SessionRow,
     refresh_ttl_seconds: i64,
     now: Timestamp,
 ) -> Result<bool> {
-    let current = sessions::table.find(id).filter(sessions::generation.eq(from).and(sessions::revoked_at.is_null()));
+    let from = session.generation;
+    let is_current = sessions::generation.eq(from).and(sessions::revoked_at.is_null());
+    let current = sessions::table.find(session.id).filter(is_current);
     let changed = diesel::update(current)
         .set((
             sessions::generation.eq(from + 1),
             sessions::proven_generation.eq(from),
             sessions::refreshed_at.eq(now),
             sessions::refresh_ttl_seconds.eq(refresh_ttl_seconds),
-            sessions::last_used_at.eq(now),
+            sessions::last_used_at.eq(session.last_used_at.max(now)),
         ))
         .execute(conn)?;
     Ok(changed == 1)
@@ -126,11 +127,18 @@ pub(crate) fn update_generation(
 
 /// Notes that an access token of that generation was used.
 pub(crate) fn update_use(conn: &mut Conn, id: Id, generation: i64, at: Timestamp) -> Result<()> {
-    let session = || sessions::table.find(id);
-    diesel::update(session().filter(sessions::last_used_at.lt(at))).set(sessions::last_used_at.eq(at)).execute(conn)?;
-    diesel::update(session().filter(sessions::proven_generation.lt(generation)))
+    update_last_use(conn, id, at)?;
+    diesel::update(sessions::table.find(id).filter(sessions::proven_generation.lt(generation)))
         .set(sessions::proven_generation.eq(generation))
         .execute(conn)?;
+    Ok(())
+}
+
+/// Notes that tokens of a session were used or issued. The time never goes back, though the clock may: no access token of
+/// the session was issued later.
+pub(crate) fn update_last_use(conn: &mut Conn, id: Id, at: Timestamp) -> Result<()> {
+    let earlier = sessions::table.find(id).filter(sessions::last_used_at.lt(at));
+    diesel::update(earlier).set(sessions::last_used_at.eq(at)).execute(conn)?;
     Ok(())
 }
 
@@ -143,14 +151,15 @@ pub(crate) fn list_live_session_ids(conn: &mut Conn, user_id: Id, except: Option
     Ok(ids.into_iter().filter(|id| Some(*id) != except).collect())
 }
 
-/// Ends a session and tells every replica; whether it was live until now.
+/// Ends a session and tells every replica; whether it was live until now. `tokens_expire_at` is for tokens issued until
+/// now. Where the clock was set back since the last was issued, that one becomes good again when the clock comes there.
 pub(crate) fn update_revoked(conn: &mut Conn, id: Id, now: Timestamp, tokens_expire_at: Timestamp) -> Result<bool> {
     let live = sessions::table.find(id).filter(sessions::revoked_at.is_null());
-    if diesel::update(live).set(sessions::revoked_at.eq(now)).execute(conn)? == 0 {
-        return Ok(false);
-    }
-    let row =
-        (revocations::session_id.eq(id), revocations::revoked_at.eq(now), revocations::expires_at.eq(tokens_expire_at));
+    let ended = diesel::update(live).set(sessions::revoked_at.eq(now)).returning(sessions::last_used_at);
+    let Some(last_used_at) = ended.get_result::<Timestamp>(conn).optional()? else { return Ok(false) };
+    let set_back = u64::try_from(last_used_at.millis() - now.millis()).unwrap_or_default();
+    let expires_at = tokens_expire_at.plus_seconds(set_back.div_ceil(1000));
+    let row = (revocations::session_id.eq(id), revocations::revoked_at.eq(now), revocations::expires_at.eq(expires_at));
     diesel::insert_into(revocations::table).values(row).execute(conn)?;
     Ok(true)
 }
@@ -168,7 +177,11 @@ pub(crate) fn list_revocations(conn: &mut Conn, since: Timestamp, now: Timestamp
 }
 
 /// Deletes some of what nobody can need any more; whether there may be more.
-pub(crate) fn delete_expired(conn: &mut Conn, now: Timestamp, sessions_before: Timestamp) -> Result<bool> {
+pub(crate) fn delete_expired(
+    conn: &mut Conn,
+    revocations_before: Timestamp,
+    sessions_before: Timestamp,
+) -> Result<bool> {
     const BATCH: i64 = 500;
     // Two statements, so that each can use its index, and in the order of that index: a planner that expects many rows
     // would otherwise read the table until it has found enough, which is all of it where there are none.
@@ -181,7 +194,7 @@ pub(crate) fn delete_expired(conn: &mut Conn, now: Timestamp, sessions_before: T
     old.extend(idle);
     diesel::delete(sessions::table.filter(sessions::id.eq_any(&old))).execute(conn)?;
     let done: Vec<Id> = revocations::table
-        .filter(revocations::expires_at.lt(now))
+        .filter(revocations::expires_at.lt(revocations_before))
         .order(revocations::expires_at)
         .select(revocations::session_id)
         .limit(BATCH)

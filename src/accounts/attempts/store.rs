@@ -5,7 +5,7 @@ use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
-use super::windows::Name;
+use super::windows::{CLOCKS_DIFFER_SECONDS, Name};
 use crate::db::schema::{attempts, sessions, users};
 use crate::db::{Conn, StoreError, Timestamp};
 
@@ -46,12 +46,13 @@ pub(super) fn update_failures(
     // Each placeholder is bound once, in order: PostgreSQL and SQLite then understand the same by them.
     // (diesel 2.3: `on_conflict` does not compile for two back ends.)
     let rows = (0..names.len()).map(|row| format!("(${}, ${}, 1, 1, ${})", row * 3 + 1, row * 3 + 2, row * 3 + 3));
+    let longer = CLOCKS_DIFFER_SECONDS * 1000;
+    let is_open = format!("attempts.ends_at > excluded.changed_at AND attempts.ends_at <= excluded.ends_at + {longer}");
     let statement = format!(
         "INSERT INTO attempts (name, ends_at, failures, revision, changed_at) VALUES {} \
          ON CONFLICT (name) DO UPDATE SET \
-             failures = CASE WHEN attempts.ends_at > excluded.changed_at THEN attempts.failures + 1 ELSE 1 END, \
-             ends_at = CASE WHEN attempts.ends_at > excluded.changed_at \
-                       THEN attempts.ends_at ELSE excluded.ends_at END, \
+             failures = CASE WHEN {is_open} THEN attempts.failures + 1 ELSE 1 END, \
+             ends_at = CASE WHEN {is_open} THEN attempts.ends_at ELSE excluded.ends_at END, \
              revision = attempts.revision + 1, changed_at = excluded.changed_at \
          RETURNING name, ends_at, failures, revision",
         rows.collect::<Vec<_>>().join(", ")

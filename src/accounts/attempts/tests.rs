@@ -164,6 +164,22 @@ async fn an_account_guessed_at_from_everywhere_has_one_attempt_for_each_strange_
 }
 
 #[actix_web::test]
+async fn a_clock_that_is_set_back_keeps_nobody_out_for_longer_and_limits_go_on() {
+    let (shared, now) = (Shared::new(), Timestamp::now());
+    let attempts = shared.replica(now).await;
+    assert_eq!(fail_often(&attempts, "ada", HERE, 5, now).await, 3);
+    // As much as the clocks of replicas may differ.
+    assert!(fails(&attempts, &guess("ada", "x", HERE), now.minus_seconds(10)).await.is_err());
+    let earlier = now.minus_seconds(3600);
+    assert_eq!(fail_often(&attempts, "ada", HERE, 5, earlier).await, 3, "a window that begins anew");
+    let told = fails(&attempts, &guess("ada", "x", HERE), earlier.plus_seconds(20)).await;
+    assert_eq!(told, Err(TooMany { retry_after_seconds: 40 }));
+    let restarted = shared.replica(earlier.plus_seconds(20)).await;
+    assert!(fails(&restarted, &guess("ada", "x", HERE), earlier.plus_seconds(20)).await.is_err());
+    assert_eq!(fails(&attempts, &guess("ada", "x", HERE), earlier.plus_seconds(60)).await, Ok(()));
+}
+
+#[actix_web::test]
 async fn what_is_long_over_is_deleted() {
     let (shared, now) = (Shared::new(), Timestamp::now());
     let attempts = shared.replica(now).await;

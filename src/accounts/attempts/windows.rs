@@ -13,6 +13,9 @@ const REPEAT_SECONDS: u64 = 5;
 const STRANGER_FAILURES: u32 = 1;
 /// How long a window that is over is remembered, here and in the database: a state of it may still be on its way.
 pub(super) const KEEP_SECONDS: u64 = 60;
+/// How much longer than a window one may seem to last, in seconds: the clocks of replicas differ. One that would last longer
+/// still was begun before the clock was set back. It is over, or it would keep people out for longer than they were told.
+pub(super) const CLOCKS_DIFFER_SECONDS: u64 = 15;
 /// From so many windows on, those that are over are thrown out.
 const SWEEP_AT: usize = 10_000;
 
@@ -62,10 +65,10 @@ struct Window {
     is_known: Option<bool>,
 }
 
-#[derive(Default)]
 pub(super) struct Windows {
     by: HashMap<Name, Window>,
     sweep_at: usize,
+    longest_seconds: u64,
 }
 
 impl Names {
@@ -81,7 +84,18 @@ impl Names {
     }
 }
 
+impl Window {
+    fn is_open(&self, longest_seconds: u64, now: Timestamp) -> bool {
+        now < self.ends_at && self.ends_at <= now.plus_seconds(longest_seconds)
+    }
+}
+
 impl Windows {
+    /// None, of so many seconds each.
+    pub(super) fn new(window_seconds: u64) -> Self {
+        Self { by: HashMap::new(), sweep_at: 0, longest_seconds: window_seconds.saturating_add(CLOCKS_DIFFER_SECONDS) }
+    }
+
     /// Judges an attempt; one that is let through has its place held until it is released.
     pub(super) fn begin(
         &mut self,
@@ -137,14 +151,16 @@ impl Windows {
     }
 
     pub(super) fn failures(&self, name: Name, now: Timestamp) -> u32 {
-        self.by.get(&name).filter(|window| window.ends_at > now).map_or(0, |window| window.failures)
+        let window = self.by.get(&name).filter(|window| window.is_open(self.longest_seconds, now));
+        window.map_or(0, |window| window.failures)
     }
 
     /// Counts a failure that the database does not take at present.
     pub(super) fn add(&mut self, name: Name, ends_at: Timestamp, now: Timestamp) {
+        let longest_seconds = self.longest_seconds;
         let window = self.window(name, now);
         window.failures = window.failures.saturating_add(1);
-        if window.ends_at <= now {
+        if !window.is_open(longest_seconds, now) {
             window.ends_at = ends_at;
         }
     }
@@ -190,6 +206,7 @@ impl Windows {
 
     /// The window of that name; one that is over begins anew with the next failure.
     fn window(&mut self, name: Name, now: Timestamp) -> &mut Window {
+        let longest_seconds = self.longest_seconds;
         let window = self.by.entry(name).or_insert_with(|| Window {
             ends_at: now,
             failures: 0,
@@ -198,7 +215,7 @@ impl Windows {
             last: None,
             is_known: None,
         });
-        if window.ends_at <= now {
+        if !window.is_open(longest_seconds, now) {
             window.failures = 0;
         }
         window
