@@ -262,6 +262,22 @@ mod tests {
         assert!(!bcrypt::verify("anything", &dummy).expect("bcrypt takes it"));
     }
 
+    /// The least of some runs is what the work takes. A comparison that was left out would take no thousandth of the other.
+    #[actix_web::test]
+    async fn without_an_account_the_work_is_that_of_a_wrong_password() {
+        let passwords = passwords(10);
+        let kept = passwords.hash(NewPassword::parse("lantern-quartz").expect("fit")).await.expect("hash");
+        let (mut with, mut without) = (Duration::MAX, Duration::MAX);
+        for _ in 0..5 {
+            for (least, hash) in [(&mut with, Some(kept.clone())), (&mut without, None)] {
+                let begin = Instant::now();
+                passwords.verify("a wrong one".into(), hash).await.expect("verified");
+                *least = begin.elapsed().min(*least);
+            }
+        }
+        assert!(without > with / 10, "{with:?}, without an account {without:?}");
+    }
+
     #[test]
     fn what_bcrypt_would_cut_is_wrong() {
         let hash = hash(&"x".repeat(72), 4).expect("hash");

@@ -214,3 +214,44 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
         result => result.map(drop),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::{Integer, Text};
+
+    use super::*;
+    use crate::db::Db;
+
+    #[derive(Debug, PartialEq, Eq, diesel::QueryableByName)]
+    struct InForce {
+        #[diesel(sql_type = Integer)]
+        synchronous: i32,
+        #[diesel(sql_type = Integer)]
+        foreign_keys: i32,
+        #[diesel(sql_type = Text)]
+        journal_mode: String,
+        #[diesel(sql_type = Integer)]
+        timeout: i32,
+    }
+
+    fn in_force(conn: &mut Conn) -> Result<InForce, StoreError> {
+        let Conn::Sqlite(conn) = conn else { panic!("SQLite was asked for") };
+        let pragmas = "pragma_synchronous, pragma_foreign_keys, pragma_journal_mode, pragma_busy_timeout";
+        let query = format!("SELECT synchronous, foreign_keys, journal_mode, timeout FROM {pragmas}");
+        Ok(diesel::sql_query(query).get_result(conn)?)
+    }
+
+    #[actix_web::test]
+    async fn every_sqlite_connection_waits_for_the_disk_and_checks_foreign_keys() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = DatabaseUrl::Sqlite(folder.path().join("keyfob.db"));
+        let settings = DatabaseSettings { url, read_url: None, pool_size: 2, pool_wait_seconds: 5 };
+        let db = Db::open(&settings).expect("a database");
+        // 2 is FULL.
+        let expected = InForce { synchronous: 2, foreign_keys: 1, journal_mode: "wal".into(), timeout: 10_000 };
+        assert_eq!(db.write(in_force).await.expect("the writer's"), expected);
+        assert_eq!(db.read(in_force).await.expect("one of the pool"), expected);
+        let mut later = Manager::new(&settings).connect().expect("one that the pool makes later");
+        assert_eq!(in_force(&mut later.conn).expect("its settings"), expected);
+    }
+}

@@ -82,6 +82,18 @@ mod tests {
         })
     }
 
+    /// FIPS 180-2, appendix B.1.
+    #[test]
+    fn what_is_kept_of_a_token_is_its_sha_256() {
+        let verified = VerifiedTokens::default();
+        let fingerprint = VerifiedTokens::fingerprint("abc");
+        let written: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(written, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        verified.insert(fingerprint, token());
+        let halves = verified.0.read().expect("lock");
+        assert_eq!(halves.newer.keys().collect::<Vec<_>>(), [&fingerprint]);
+    }
+
     #[test]
     fn it_never_grows_beyond_its_two_halves_and_keeps_what_is_asked_for() {
         let (verified, kept) = (VerifiedTokens::default(), VerifiedTokens::fingerprint("kept"));

@@ -196,6 +196,30 @@ fn passwords_that_wait_are_seen_in_the_queue() {
     assert!(sample(&samples, "keyfob_hash_queue_wait_seconds_sum") > 0.05, "{samples:#?}");
 }
 
+/// How many passwords were compared or hashed so far.
+fn hashed(metrics: &Client) -> f64 {
+    sample(&samples(metrics), "keyfob_hash_queue_wait_seconds_count")
+}
+
+#[test]
+fn a_wrong_password_an_unknown_and_a_disabled_account_are_each_one_piece_of_password_work() {
+    let (server, metrics) = measured();
+    server.sign_up("bob@example.com");
+    let eve = server.sign_up("eve@example.com");
+    server.home.database.execute(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", eve.id()));
+    for (username, password) in [
+        ("bob@example.com", "a wrong password"),
+        ("nobody@example.com", "a wrong password"),
+        ("no e-mail address", "a wrong password"),
+        ("eve@example.com", "a wrong password"),
+        ("eve@example.com", PASSWORD),
+    ] {
+        let before = hashed(&metrics);
+        server.login(&[("username", username), ("password", password)]).expect_oauth_error(400, "invalid_grant");
+        assert_eq!(hashed(&metrics) - before, 1.0, "{username}, {password}");
+    }
+}
+
 #[test]
 fn the_address_of_the_service_does_not_have_the_metrics_and_theirs_has_nothing_else() {
     let (server, metrics) = measured();
