@@ -29,6 +29,9 @@ mod tokens;
 #[cfg(feature = "otlp")]
 mod traces;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod properties;
 

@@ -46,7 +46,7 @@ impl From<Refusal> for AuthError {
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1); the scheme's case does not matter (RFC 9110 §11.1).
-fn bearer_token(req: &HttpRequest) -> Result<&str, AuthError> {
+pub(crate) fn bearer_token(req: &HttpRequest) -> Result<&str, AuthError> {
     let mut headers = req.headers().get_all(AUTHORIZATION);
     let Some(header) = headers.next() else { return Err(AuthError::Missing) };
     let mut words = header.as_bytes().split(|byte| *byte == b' ').filter(|word| !word.is_empty());

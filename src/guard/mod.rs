@@ -3,7 +3,7 @@
 //! The [`bearer`] middleware and the [`CurrentUser`] extractor both call `authenticate`, so that a handler which takes
 //! `CurrentUser` is closed even where the middleware was forgotten.
 
-mod authenticate;
+pub(crate) mod authenticate;
 mod current_user;
 mod error;
 mod middleware;

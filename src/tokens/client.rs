@@ -63,10 +63,10 @@ pub(crate) struct Client {
 /// What a request says about its client.
 #[derive(Default)]
 pub(crate) struct ClientCredentials {
-    id: Option<String>,
-    secret: Option<SecretString>,
+    pub(crate) id: Option<String>,
+    pub(crate) secret: Option<SecretString>,
     /// The id and secret of HTTP Basic as they read after form-decoding (RFC 6749 §2.3.1), where that differs.
-    decoded: Option<(String, SecretString)>,
+    pub(crate) decoded: Option<(String, SecretString)>,
 }
 
 impl ClientCredentials {

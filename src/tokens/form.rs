@@ -81,7 +81,7 @@ impl FromRequest for OAuthForm {
 }
 
 /// Strict where the usual parsers replace what they cannot read: a password must not change on its way.
-fn parse_urlencoded(body: &[u8]) -> Result<OAuthForm, OAuthError> {
+pub(crate) fn parse_urlencoded(body: &[u8]) -> Result<OAuthForm, OAuthError> {
     let decode = |part: &[u8]| {
         let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         percent_decode(&spaced).decode_utf8().map(String::from).map_err(|_| unreadable())

@@ -4,7 +4,7 @@ pub(crate) mod access;
 mod answer;
 pub(crate) mod client;
 mod error;
-mod form;
+pub(crate) mod form;
 pub(crate) mod grant;
 pub(crate) mod inspect;
 pub(crate) mod jwt;
