@@ -56,7 +56,7 @@ fn an_address_has_so_many_connections_and_further_ones_are_closed_at_once_and_no
         wire.send(HEALTH);
         wire.answer(false).expect(200);
     }
-    assert!(server.log().iter().all(|line| !line.contains("/refused")), "a refused request was begun");
+    assert!(server.whole_log().iter().all(|line| !line.contains("/refused")), "a refused request was begun");
     until("it is said", PATIENCE, || warnings(&server) == 1);
     let page = Client::new(&metrics::address(&server)).get("/metrics").expect(200);
     assert!(page.text().contains("\nkeyfob_connections_refused_total 5\n"), "{page}");

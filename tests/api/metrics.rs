@@ -235,7 +235,7 @@ fn the_address_of_the_service_does_not_have_the_metrics_and_theirs_has_nothing_e
 fn nothing_is_listened_on_or_said_unless_it_is_asked_for() {
     let server = Server::start();
     server.get("/healthz").expect(200);
-    assert!(server.log().iter().all(|line| !line.contains("metrics")), "{:?}", server.log());
+    assert!(server.whole_log().iter().all(|line| !line.contains("metrics")), "{:?}", server.whole_log());
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn every_line_on_standard_output_is_json() {
     let bob = server.sign_up("bob@example.com");
     bob.get("/me").expect(200);
     server.get("/nothing").expect(404);
-    for line in server.log() {
+    for line in server.whole_log() {
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
         assert!(line.is_object(), "{line}");
     }

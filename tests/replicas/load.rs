@@ -110,7 +110,7 @@ impl Load {
             family.expect_one_live_token(first, second);
         }
         for server in [first, second] {
-            for line in server.log() {
+            for line in server.whole_log() {
                 let secrets = [crate::postgres::DATABASE_PASSWORD, PASSWORD, "kfr_", "eyJ", "INSERT INTO", "panicked"];
                 assert!(!secrets.iter().any(|secret| line.contains(secret)), "{line}");
             }

@@ -154,7 +154,7 @@ fn a_read_that_the_standby_stops_is_answered_by_the_primary() {
     let count = "SELECT count(*)::text AS value FROM pg_class WHERE relname = 'posts' AND relrowsecurity";
     until("the standby has the rule", PATIENCE, || standby.text_in("keyfob", count) == "1");
     expect_quick_answers(&server, &post_url);
-    let said = server.log();
+    let said = server.whole_log();
     assert!(!said.iter().any(|line| line.contains("the read replica failed")), "a conflict is no fault: {said:?}");
     primary.execute_in("keyfob", "ALTER TABLE posts DISABLE ROW LEVEL SECURITY");
     expect_answers_of_standby(&standby, &ada, &server, "After the conflicts");

@@ -175,7 +175,7 @@ fn a_server_that_is_suddenly_another_gets_nothing_until_the_right_one_is_back() 
     ada.get("/me").expect(503).need("retry-after");
     let refused = server.login(&[("username", "ada@example.com"), ("password", PASSWORD)]).expect_json(503);
     assert_eq!(refused["error"], "temporarily_unavailable");
-    let log = server.log().join("\n");
+    let log = server.whole_log().join("\n");
     assert!(log.contains("certificate verify failed") && !log.contains(DATABASE_PASSWORD), "{log}");
 
     show(&postgres, &authority.certify("localhost"));

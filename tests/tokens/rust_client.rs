@@ -30,7 +30,7 @@ fn call_at_once(session: &Session, email: &str) {
 
 /// How many requests the service has logged, by method, path and status.
 fn count(server: &Server, method: &str, path: &str, status: u16) -> usize {
-    let lines = server.log();
+    let lines = server.whole_log();
     let requests = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     requests.filter(|line| line["method"] == method && line["path"] == path && line["status"] == status).count()
 }

@@ -178,7 +178,7 @@ fn a_theft_is_told_in_the_log_without_any_token() {
     let live = renew(&server, refresh_token(&next));
     expect_refused(&server, refresh_token(&bob.grant));
     until("the log tells of it", PROOF_DEADLINE, || server.log().iter().any(|line| line.contains("WARN")));
-    let log = server.log().join("\n");
+    let log = server.whole_log().join("\n");
     for grant in [&bob.grant, &next, &live] {
         for token in [refresh_token(grant), access_token(grant)] {
             assert!(!log.contains(token), "{log}");

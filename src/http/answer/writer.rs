@@ -60,6 +60,8 @@ struct Open<'w, 'a> {
     writer: &'w mut Writer<'a>,
     next: char,
     end: char,
+    /// How many parts come after the next one, of a list.
+    further: usize,
 }
 
 impl Open<'_, '_> {
@@ -82,8 +84,13 @@ impl SerializeSeq for Open<'_, '_> {
     type Error = OtherKind;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), OtherKind> {
+        let before = self.writer.text.len();
         self.begin_part();
-        value.serialize(&mut *self.writer)
+        value.serialize(&mut *self.writer)?;
+        // Room at once for those that follow the first, if they are alike: growing step by step copies all again and again.
+        let length = self.writer.text.len() - before;
+        self.writer.text.reserve(std::mem::take(&mut self.further).saturating_mul(length));
+        Ok(())
     }
 
     fn end(self) -> Result<(), OtherKind> {
@@ -185,12 +192,12 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         Err(OtherKind)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Open<'w, 'a>, OtherKind> {
-        Ok(Open { writer: self, next: '[', end: ']' })
+    fn serialize_seq(self, length: Option<usize>) -> Result<Open<'w, 'a>, OtherKind> {
+        Ok(Open { writer: self, next: '[', end: ']', further: length.unwrap_or(0).saturating_sub(1) })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Open<'w, 'a>, OtherKind> {
-        Ok(Open { writer: self, next: '{', end: '}' })
+        Ok(Open { writer: self, next: '{', end: '}', further: 0 })
     }
 }
 

@@ -79,9 +79,21 @@ impl Server {
         }
     }
 
-    /// Everything that the process has written, standard output and standard error.
+    /// Everything that the process has written so far, standard output and standard error. Lines come some moments after
+    /// what they tell of.
     pub fn log(&self) -> Vec<String> {
         self.output.lines.lock().expect("a lock").0.clone()
+    }
+
+    /// The log with everything in it that has happened before: one more request is made, and its line waited for.
+    #[track_caller]
+    pub fn whole_log(&self) -> Vec<String> {
+        const ID: &str = "the-log-to-here";
+        let seen = || self.log().iter().filter(|line| line.contains(ID)).count();
+        let before = seen();
+        self.request("GET", "/healthz").header("x-request-id", ID).send().expect(200);
+        until("the line of the last request", START_DEADLINE, || seen() > before);
+        self.log()
     }
 
     pub fn id(&self) -> u32 {
