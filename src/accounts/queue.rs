@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use crate::metrics;
 
-/// What the threads are set back by (19 is the most): another thread of the service counts as much as ten of them, so it
-/// gets the processor first, and log-ins still come through when it is never idle.
+/// What the threads are set back by (19 is the most): another thread of the service counts as much as nineteen of them, so
+/// it gets the processor first, and log-ins still come through when it is never idle.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 13;
 
 /// More wait than the queue takes, or the wait was too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

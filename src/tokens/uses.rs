@@ -1,7 +1,7 @@
 //! Which sessions' access tokens were used: noted in memory, written to the database in batches.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::db::{Id, Timestamp};
 
@@ -9,16 +9,35 @@ use crate::db::{Id, Timestamp};
 const WRITE_EVERY_SECONDS: u64 = 10;
 /// A session that was not used for so long is forgotten here, in seconds.
 const FORGET_AFTER_SECONDS: u64 = 3600;
+/// How often is looked for those, in seconds: it takes a look at every session, while requests wait.
+const SWEEP_EVERY_SECONDS: u64 = 60;
 
 /// The newest use of each session.
 #[derive(Debug, Default)]
-pub(crate) struct Uses(Mutex<HashMap<Id, Use>>);
+pub(crate) struct Uses(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    uses: HashMap<Id, Use>,
+    /// The sessions of which there is something to be written.
+    news: HashSet<Id>,
+    swept_at: Option<Timestamp>,
+}
 
 #[derive(Debug)]
 struct Use {
     generation: i64,
     at: Timestamp,
     written: Option<(i64, Timestamp)>,
+}
+
+impl Use {
+    /// Whether the database should know of it: of a new generation at once, of a later time now and then.
+    fn is_news(&self) -> bool {
+        self.written.is_none_or(|(generation, at)| {
+            generation < self.generation || at.plus_seconds(WRITE_EVERY_SECONDS) <= self.at
+        })
+    }
 }
 
 /// A use to be written.
@@ -32,33 +51,43 @@ pub(crate) struct Noted {
 impl Uses {
     /// Notes a use; on the path of every request, so it does nothing else.
     pub(crate) fn note(&self, session_id: Id, generation: i64, at: Timestamp) {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = uses.entry(session_id).or_insert(Use { generation, at, written: None });
+        let mut inner = self.lock();
+        let used = inner.uses.entry(session_id).or_insert(Use { generation, at, written: None });
         used.generation = used.generation.max(generation);
         used.at = used.at.max(at);
+        if used.is_news() {
+            inner.news.insert(session_id);
+        }
     }
 
-    /// What the database does not know yet: a new generation at once, a later time now and then.
+    /// What the database does not know yet.
     pub(crate) fn unwritten(&self) -> Vec<Noted> {
-        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = |used: &Use| {
-            used.written.is_none_or(|(generation, at)| {
-                generation < used.generation || at.plus_seconds(WRITE_EVERY_SECONDS) <= used.at
-            })
-        };
-        let news = uses.iter().filter(|(_, used)| is_news(used));
+        let inner = self.lock();
+        let news = inner.news.iter().filter_map(|id| inner.uses.get_key_value(id));
         news.map(|(id, used)| Noted { session_id: *id, generation: used.generation, at: used.at }).collect()
     }
 
     /// Remembers that these are in the database, and forgets sessions that are no longer used.
     pub(crate) fn mark_written(&self, written: &[Noted], now: Timestamp) {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
+        let Inner { uses, news, swept_at } = &mut *inner;
         for noted in written {
-            if let Some(used) = uses.get_mut(&noted.session_id) {
-                used.written = Some((noted.generation, noted.at));
+            let Some(used) = uses.get_mut(&noted.session_id) else { continue };
+            used.written = Some((noted.generation, noted.at));
+            if !used.is_news() {
+                news.remove(&noted.session_id);
             }
         }
-        uses.retain(|_, used| used.at.plus_seconds(FORGET_AFTER_SECONDS) > now);
+        // A clock that was set back does not put it off.
+        if swept_at.is_none_or(|at| now < at || at.plus_seconds(SWEEP_EVERY_SECONDS) <= now) {
+            *swept_at = Some(now);
+            uses.retain(|_, used| used.at.plus_seconds(FORGET_AFTER_SECONDS) > now);
+            news.retain(|id| uses.contains_key(id));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,5 +112,6 @@ mod tests {
         assert_eq!(uses.unwritten().len(), 1);
         uses.mark_written(&[], now.plus_seconds(7200));
         assert_eq!(uses.unwritten(), []);
+        assert!(uses.lock().uses.is_empty(), "forgotten");
     }
 }
