@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 BASE_URL = os.environ["BASE_URL"]
 LOG = Path(os.environ["SERVICE_LOG"])
 TTL_SECONDS = os.environ["ACCESS_TTL_SECONDS"]
+LOG_SECONDS = 10
 AT_ONCE = 6
 # Each call of HTTPie starts a Python, which takes its time.
 AT_ONCE_HTTPIE = 3
@@ -54,16 +55,30 @@ class Requests:
     """What the service logs of the requests that come after this was made."""
 
     def __init__(self):
-        self._start = LOG.stat().st_size
+        _, self._start = whole_log(0)
 
     def read(self):
-        # A line is written when its answer has been made; the last one may follow the client's end.
-        time.sleep(0.2)
-        with LOG.open("rb") as log:
-            log.seek(self._start)
-            lines = [json.loads(line) for line in log]
+        lines, _ = whole_log(self._start)
         seen = [line for line in lines if line.get("target") == "keyfob::request"]
         return Counter((line["method"], line["path"], line["status"]) for line in seen)
+
+
+def whole_log(start):
+    """The lines from there to that of a request that is made here, and where that ends: lines come some moments after what
+    they tell of."""
+    marker = uuid.uuid4().hex
+    requests.get(f"{BASE_URL}/healthz", headers={"x-request-id": marker}, timeout=30)
+    end = time.monotonic() + LOG_SECONDS
+    while time.monotonic() < end:
+        with LOG.open("rb") as log:
+            log.seek(start)
+            text = log.read()
+        before, found, rest = text.partition(marker.encode())
+        if found and b"\n" in rest:
+            lines = before.splitlines()[:-1]
+            return [json.loads(line) for line in lines], start + len(before + found) + rest.index(b"\n") + 1
+        time.sleep(0.01)
+    raise AssertionError(f"the last request is not in the log within {LOG_SECONDS} s")
 
 
 def write(folder, name, text, email):
