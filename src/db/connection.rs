@@ -92,7 +92,26 @@ pub(super) struct Pooled {
     pub(super) session: Option<i32>,
     /// The epoch in which it was last known to be good.
     epoch: u64,
+    /// That of all connections of the pool.
+    newest_epoch: Arc<AtomicU64>,
     is_broken: bool,
+}
+
+impl Pooled {
+    /// Runs work. A connection that fails is taken out of use, and all others are checked.
+    pub(super) fn run<T>(&mut self, work: impl Fn(&mut Conn) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = work(&mut self.conn);
+        if matches!(result, Err(StoreError::Unavailable(_))) {
+            self.give_up();
+            self.newest_epoch.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Has it closed when it comes back.
+    pub(super) fn give_up(&mut self) {
+        self.is_broken = true;
+    }
 }
 
 /// Makes connections for the pool; picks the back end by scheme and shows the true cause of a failure
@@ -123,12 +142,6 @@ impl Manager {
             DatabaseUrl::Postgres(url) => open_postgres(url, self.is_replica),
         }
     }
-
-    /// Takes a connection that has failed out of use, and has all others checked.
-    pub(super) fn distrust(&self, pooled: &mut Pooled) {
-        pooled.is_broken = true;
-        self.epoch.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl ManageConnection for Manager {
@@ -139,7 +152,7 @@ impl ManageConnection for Manager {
         let epoch = self.epoch.load(Ordering::Relaxed);
         let mut conn = self.open().map_err(PoolError::ConnectionError)?;
         let session = conn.session();
-        Ok(Pooled { conn, session, epoch, is_broken: false })
+        Ok(Pooled { conn, session, epoch, newest_epoch: Arc::clone(&self.epoch), is_broken: false })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<(), PoolError> {

@@ -18,6 +18,7 @@ mod replica;
 mod rows;
 pub(crate) mod schema;
 mod sequence;
+mod snapshot;
 mod threads;
 mod time;
 mod unfinished;
@@ -128,7 +129,7 @@ impl Db {
         self.read(|conn| Ok(conn.batch_execute("SELECT 1")?)).await
     }
 
-    /// Runs a reading closure on a thread for blocking work.
+    /// Runs a reading closure: on a thread for blocking work, or for SQLite here and now.
     ///
     /// # Errors
     /// What the closure answers, or [`StoreError::Unavailable`] when no connection can be had.
@@ -137,8 +138,10 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
-        if let Writing::Alone(_) = self.writing {
-            return self.read_here(work);
+        if let Writing::Alone(writer) = &self.writing {
+            // It takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back would
+            // cost several times as much.
+            return snapshot::read(&self.connections, &writer.commits, self.limits, work);
         }
         let connections = self.connections.clone();
         let call = self.limits.begin();
@@ -169,12 +172,6 @@ impl Db {
             Some(found) => Ok(found),
             None => self.read(move |conn| work(conn)).await,
         }
-    }
-
-    /// A read of SQLite takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back
-    /// would cost several times as much as the read.
-    fn read_here<T>(&self, work: impl Fn(&mut Conn) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.connections.run(&self.limits.begin(), work)
     }
 
     /// Runs a writing closure in a transaction of its own; when this answers `Ok`, the write is durable.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::r2d2::{HandleError, Pool};
+use diesel::r2d2::{HandleError, Pool, PooledConnection};
 
 use super::call::{Call, late};
 use super::connection::{Conn, Manager};
@@ -10,29 +10,37 @@ use super::error::{OpenError, StoreError};
 use crate::config::DatabaseSettings;
 
 #[derive(Clone)]
-pub(super) struct Connections {
-    pool: Pool<Manager>,
-    manager: Manager,
-}
+pub(super) struct Connections(Pool<Manager>);
+
+/// A connection that comes back when this is dropped.
+pub(super) type Lent = PooledConnection<Manager>;
 
 impl Connections {
     /// Makes the first connection.
     pub(super) fn open(manager: &Manager, settings: &DatabaseSettings) -> Result<Self, OpenError> {
         let pool = builder(settings, "database connection failed");
         let pool = pool.build(manager.clone()).map_err(|error| OpenError::new(&manager.url, error))?;
-        Ok(Self { pool, manager: manager.clone() })
+        Ok(Self(pool))
     }
 
     /// Does not mind a server that is away, now or later.
     pub(super) fn to_replica(manager: Manager, settings: &DatabaseSettings) -> Self {
         let pool = builder(settings, "connection to the read replica failed");
-        Self { pool: pool.build_unchecked(manager.clone()), manager }
+        Self(pool.build_unchecked(manager))
     }
 
     /// How many are in use, how many are idle, and how many there may be.
     pub(super) fn count(&self) -> (u32, u32, u32) {
-        let state = self.pool.state();
-        (state.connections.saturating_sub(state.idle_connections), state.idle_connections, self.pool.max_size())
+        let state = self.0.state();
+        (state.connections.saturating_sub(state.idle_connections), state.idle_connections, self.0.max_size())
+    }
+
+    /// Waits for a connection.
+    pub(super) fn lend(&self, call: &Call) -> Result<Lent, StoreError> {
+        let wait = call.wait_until.saturating_duration_since(Instant::now());
+        let lent = self.0.get_timeout(wait).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        // Nothing is begun of which the caller is told already that it was not done.
+        if call.is_over() { Err(late()) } else { Ok(lent) }
     }
 
     /// Runs work on a connection, which is not used again when it has failed.
@@ -41,22 +49,12 @@ impl Connections {
         call: &Call,
         work: impl Fn(&mut Conn) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let wait = call.wait_until.saturating_duration_since(Instant::now());
-        let pooled = self.pool.get_timeout(wait);
-        let mut pooled = pooled.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        // Nothing is begun of which the caller is told already that it was not done.
-        if call.is_over() {
-            return Err(late());
-        }
-        let _watched = match (&call.watch, call.end, pooled.session) {
+        let mut lent = self.lend(call)?;
+        let _watched = match (&call.watch, call.end, lent.session) {
             (Some(watch), Some(end), Some(session)) => Some(watch.until(end, session)),
             _ => None,
         };
-        let result = work(&mut pooled.conn);
-        if matches!(result, Err(StoreError::Unavailable(_))) {
-            self.manager.distrust(&mut pooled);
-        }
-        result
+        lent.run(work)
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::connection::{Conn, Manager};
 use super::error::{OpenError, StoreError};
+use super::snapshot::Commits;
 use crate::metrics::Queue;
 
 /// How many writes share one commit at the most.
@@ -27,6 +28,7 @@ pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     pub(super) watched: OnceLock<Queue>,
+    pub(super) commits: Commits,
 }
 
 /// Waits until the last write is done and the connection closed.
@@ -43,21 +45,22 @@ impl Writer {
     pub(super) fn start(manager: &Manager) -> Result<Self, OpenError> {
         let fail = |error: String| OpenError::new(&manager.url, error);
         let mut conn = Some(open(manager).map_err(|error| fail(error.to_string()))?);
-        let manager = manager.clone();
+        let (manager, commits) = (manager.clone(), Commits::default());
         let (jobs, waiting) = channel();
+        let writes = commits.clone();
         let thread = std::thread::Builder::new()
             .name("keyfob-writer".into())
             .spawn(move || {
                 while let Ok(first) = waiting.recv() {
                     // A connection that failed is closed, which rolls back what it left open, and opened anew.
                     conn = match conn.map_or_else(|| open(&manager), Ok) {
-                        Ok(conn) => run_batch(conn, first, &waiting),
+                        Ok(conn) => run_batch(conn, first, &waiting, &writes),
                         Err(error) => refuse(first, &waiting, &error),
                     };
                 }
             })
             .map_err(|error| fail(error.to_string()))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), watched: OnceLock::new() })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), watched: OnceLock::new(), commits })
     }
 
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -109,7 +112,7 @@ fn refuse(first: Job, waiting: &Receiver<Job>, error: &StoreError) -> Option<Con
 }
 
 /// Runs the waiting writes in one transaction; gives the connection back if it may be used again.
-fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>) -> Option<Conn> {
+fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>, commits: &Commits) -> Option<Conn> {
     if let Err(error) = begin(&mut conn) {
         // Nothing may be written without the lock.
         return refuse(first, waiting, &error);
@@ -124,6 +127,7 @@ fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>) -> Option<Conn
     if let Err(error) = &committed {
         tracing::error!(cause = %error, writes = answers.len(), "commit failed");
     }
+    commits.add();
     for answer in answers {
         answer(committed.as_ref().copied());
     }

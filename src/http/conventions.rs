@@ -48,12 +48,12 @@ pub(crate) async fn conventions(
 fn log<B>(res: &ServiceResponse<B>, method: &Method, id: &HeaderValue, started: Instant) {
     let status = res.status();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let (path, id) = (res.request().path(), id.to_str().unwrap_or_default());
+    let (method, path, id) = (method.as_str(), res.request().path(), id.to_str().unwrap_or_default());
     if status >= StatusCode::INTERNAL_SERVER_ERROR {
         let cause = cause(res).unwrap_or_default();
-        tracing::error!(target: REQUEST, %method, path, status = status.as_u16(), micros, id, cause);
+        tracing::error!(target: REQUEST, method, path, status = status.as_u16(), micros, id, cause);
     } else {
-        tracing::info!(target: REQUEST, %method, path, status = status.as_u16(), micros, id);
+        tracing::info!(target: REQUEST, method, path, status = status.as_u16(), micros, id);
     }
 }
 

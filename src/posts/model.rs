@@ -44,7 +44,8 @@ pub(crate) struct Post {
 impl Post {
     /// The entity tag of this version (RFC 9110 §8.8.3): a post has each revision once, and no two posts have one id.
     pub(crate) fn etag(&self) -> String {
-        format!("\"{}-{}\"", self.id, self.revision)
+        let (mut id, mut revision) = (itoa::Buffer::new(), itoa::Buffer::new());
+        ["\"", id.format(self.id.get()), "-", revision.format(self.revision), "\""].concat()
     }
 }
 

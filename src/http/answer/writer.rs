@@ -42,13 +42,9 @@ pub(crate) fn push_text(out: &mut String, text: &str) {
         out.push_str(text);
         out.push('"');
     } else {
-        push(out, serde_json::Value::from(text));
+        // Writing to a string does not fail.
+        let _ = write!(out, "{}", serde_json::Value::from(text));
     }
-}
-
-/// Writing to a string does not fail.
-fn push(out: &mut String, value: impl std::fmt::Display) {
-    let _ = write!(out, "{value}");
 }
 
 struct Writer<'a> {
@@ -117,11 +113,11 @@ impl SerializeStruct for Open<'_, '_> {
     }
 }
 
-/// Methods that write a value as its `Display` does.
-macro_rules! display {
+/// Methods that write a whole number.
+macro_rules! whole {
     ($($method:ident($kind:ty)),*) => {
         $(fn $method(self, value: $kind) -> Result<(), OtherKind> {
-            push(self.text, value);
+            self.text.push_str(itoa::Buffer::new().format(value));
             Ok(())
         })*
     };
@@ -149,8 +145,8 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     type SerializeMap = Never;
     type SerializeStructVariant = Never;
 
-    display! {
-        serialize_bool(bool), serialize_i8(i8), serialize_i16(i16), serialize_i32(i32), serialize_i64(i64),
+    whole! {
+        serialize_i8(i8), serialize_i16(i16), serialize_i32(i32), serialize_i64(i64),
         serialize_u8(u8), serialize_u16(u16), serialize_u32(u32), serialize_u64(u64)
     }
 
@@ -162,6 +158,11 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
         serialize_map(Option<usize>) -> Never,
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<(), OtherKind> {
+        self.text.push_str(if value { "true" } else { "false" });
+        Ok(())
     }
 
     fn serialize_str(self, text: &str) -> Result<(), OtherKind> {
