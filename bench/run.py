@@ -37,9 +37,9 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Service:
-    """A Keyfob of its own, in an empty folder, with accounts and posts in it."""
+    """A Keyfob of its own, in an empty folder, with accounts and posts in it; or one more on the database of another."""
 
-    def __init__(self, binary, folder, algorithm):
+    def __init__(self, binary, folder, algorithm, database=None, beside=None):
         self.algorithm = algorithm
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -52,6 +52,8 @@ class Service:
             "PASSWORD__BCRYPT_COST": "10",
             "RATE_LIMIT__ENABLED": "false",
         }
+        if database:
+            settings["DATABASE__URL"] = database
         if algorithm == "HS256":
             settings["TOKEN__SECRET"] = "%064x" % random.getrandbits(256)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYFOB")}
@@ -59,7 +61,10 @@ class Service:
         self.command = [str(binary), "serve"]
         self.folder, self.environment = folder, environment
         self.start()
-        self.seed()
+        if beside:
+            self.users, self.posts = beside.users, beside.posts
+        else:
+            self.seed()
 
     def start(self):
         log = open(self.folder / "log", "ab")

@@ -62,8 +62,10 @@ impl Conn {
 pub(super) const ADVISORY_LOCK: &str = "118048870133602";
 
 /// What every SQLite connection is set to. `synchronous = FULL`: a commit that was acknowledged survives a power cut.
-const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; \
-                               PRAGMA foreign_keys = ON; PRAGMA mmap_size = 268435456;";
+const SQLITE_SETTINGS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 268435456;";
+
+/// How long it waits for what others have locked.
+pub(super) const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 10000";
 
 /// A statement of PostgreSQL that takes longer is stopped by the server.
 pub(super) const STATEMENT_SECONDS: u64 = 10;
@@ -172,7 +174,9 @@ impl ManageConnection for Manager {
 fn open_sqlite(path: &Path) -> Result<Conn, ConnectionError> {
     create_private_file(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
     let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
-    conn.batch_execute(SQLITE_SETTINGS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    for settings in [SQLITE_PATIENCE, SQLITE_SETTINGS] {
+        conn.batch_execute(settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    }
     Ok(Conn::Sqlite(conn))
 }
 

@@ -11,6 +11,7 @@ mod connection;
 mod copy;
 mod error;
 mod id;
+mod journal;
 mod migrate;
 mod pool;
 pub(crate) mod query;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::connection::{Conn, Manager};
 use super::error::{OpenError, StoreError};
+use super::journal::Journal;
 use super::snapshot::Commits;
 use crate::metrics::Queue;
 
@@ -48,6 +49,7 @@ impl Writer {
         let (manager, commits) = (manager.clone(), Commits::default());
         let (jobs, waiting) = channel();
         let writes = commits.clone();
+        let mut journal = Journal::of(&manager.url);
         let thread = std::thread::Builder::new()
             .name("keyfob-writer".into())
             .spawn(move || {
@@ -57,6 +59,9 @@ impl Writer {
                         Ok(conn) => run_batch(conn, first, &waiting, &writes),
                         Err(error) => refuse(first, &waiting, &error),
                     };
+                    if let (Some(conn), Some(journal)) = (&mut conn, &mut journal) {
+                        journal.keep_small(conn);
+                    }
                 }
             })
             .map_err(|error| fail(error.to_string()))?;
