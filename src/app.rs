@@ -5,7 +5,7 @@ mod serve;
 use std::sync::Arc;
 
 use actix_web::App;
-use actix_web::web::{Bytes, Data, ServiceConfig};
+use actix_web::web::{Data, ServiceConfig};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
 
@@ -117,24 +117,25 @@ pub fn openapi_document() -> utoipa::openapi::OpenApi {
     document
 }
 
+/// The OpenAPI document as it is sent.
+fn openapi_text(root_path: &str) -> Result<String, std::io::Error> {
+    let mut document = openapi_document();
+    openapi::put_under(&mut document, root_path);
+    Ok(document.to_pretty_json()?)
+}
+
 /// The Postman collection of the service, as it is sent; its `baseUrl` is the issuer's.
 pub(crate) fn postman_collection(settings: &Settings) -> Result<String, std::io::Error> {
     let document = serde_json::to_value(openapi_document())?;
     Ok(serde_json::to_string_pretty(&postman::collection(&document, &settings.token.issuer))?)
 }
 
-/// The documents as they are sent, and the paths in them.
-fn published(settings: &Settings) -> Result<(Document, Routes), StartError> {
-    let root_path = &settings.server.root_path;
-    let mut document = openapi_document();
-    let routes = Routes::of(&document);
-    if routes.begin_with(root_path) {
-        return Err(StartError::RootPath(root_path.clone()));
+fn document(settings: &Settings) -> Document {
+    let (root_path, settings) = (settings.server.root_path.clone(), settings.clone());
+    Document {
+        openapi: docs::text(move || openapi_text(&root_path)),
+        postman: docs::text(move || postman_collection(&settings)),
     }
-    openapi::put_under(&mut document, root_path);
-    let text = document.to_pretty_json().map_err(std::io::Error::other)?;
-    let collection = postman_collection(settings)?;
-    Ok((Document { openapi: Bytes::from(text), postman: Bytes::from(collection) }, routes))
 }
 
 impl Keyfob {
@@ -143,7 +144,11 @@ impl Keyfob {
     /// # Errors
     /// [`StartError`] says in one line what is wrong and what to do.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
-        let (document, routes) = published(&settings)?;
+        let routes = Routes::new(openapi_document);
+        let root_path = &settings.server.root_path;
+        if routes.begin_with(root_path) {
+            return Err(StartError::RootPath(root_path.clone()));
+        }
         let db = Db::open(&settings.database)?;
         let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
@@ -156,7 +161,7 @@ impl Keyfob {
             attempts,
             proxies: Data::new(TrustedProxies::new(settings.server.trusted_proxies.clone())),
             routes: Data::new(routes),
-            document: Data::new(document),
+            document: Data::new(document(&settings)),
             db: Data::new(db),
             sessions,
             settings,

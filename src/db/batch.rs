@@ -1,4 +1,5 @@
-//! Statements that diesel 2.3 does not let through a `MultiConnection`, such as an insert of more than one row.
+//! Statements that diesel 2.3 does not let through a `MultiConnection`, such as an insert of more than one row, or only with
+//! more work: it writes the text of an `UPDATE` several times there.
 
 use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::{PgConnection, SqliteConnection};

@@ -62,7 +62,8 @@ impl Conn {
 pub(super) const ADVISORY_LOCK: &str = "118048870133602";
 
 /// What every SQLite connection is set to. `synchronous = FULL`: a commit that was acknowledged survives a power cut.
-const SQLITE_SETTINGS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 268435456;";
+/// `cache_size`: 8 MiB. The file is not mapped: each commit makes every other connection unmap it and fault it in again.
+const SQLITE_SETTINGS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;";
 
 /// How long it waits for what others have locked.
 pub(super) const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 10000";
@@ -249,12 +250,15 @@ mod tests {
         journal_mode: String,
         #[diesel(sql_type = Integer)]
         timeout: i32,
+        #[diesel(sql_type = Integer)]
+        cache_size: i32,
     }
 
     fn in_force(conn: &mut Conn) -> Result<InForce, StoreError> {
         let Conn::Sqlite(conn) = conn else { panic!("SQLite was asked for") };
-        let pragmas = "pragma_synchronous, pragma_foreign_keys, pragma_journal_mode, pragma_busy_timeout";
-        let query = format!("SELECT synchronous, foreign_keys, journal_mode, timeout FROM {pragmas}");
+        let settings = "synchronous, foreign_keys, journal_mode, timeout, cache_size";
+        let pragmas = ["synchronous", "foreign_keys", "journal_mode", "busy_timeout", "cache_size"];
+        let query = format!("SELECT {settings} FROM {}", pragmas.map(|name| format!("pragma_{name}")).join(", "));
         Ok(diesel::sql_query(query).get_result(conn)?)
     }
 
@@ -264,8 +268,9 @@ mod tests {
         let url = DatabaseUrl::Sqlite(folder.path().join("keyfob.db"));
         let settings = DatabaseSettings { url, read_url: None, pool_size: 2, pool_wait_seconds: 5 };
         let db = Db::open(&settings).expect("a database");
+        let journal_mode = "wal".to_owned();
         // 2 is FULL.
-        let expected = InForce { synchronous: 2, foreign_keys: 1, journal_mode: "wal".into(), timeout: 10_000 };
+        let expected = InForce { synchronous: 2, foreign_keys: 1, journal_mode, timeout: 10_000, cache_size: -8192 };
         assert_eq!(db.write(in_force).await.expect("the writer's"), expected);
         assert_eq!(db.read(in_force).await.expect("one of the pool"), expected);
         let mut later = Manager::new(&settings).connect().expect("one that the pool makes later");

@@ -3,7 +3,7 @@
 
 mod redoc;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use actix_web::web::{Bytes, Data, Path};
@@ -23,11 +23,19 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// Files change with the binary, so a day is short enough and saves the next visit.
 const ASSET_CACHING: &str = "public, max-age=86400";
 
+/// A text that is made when it is first asked for: few processes are, and each would start some milliseconds later.
+type Text = LazyLock<Result<Bytes, String>, Box<dyn FnOnce() -> Result<Bytes, String> + Send>>;
+
 /// The OpenAPI document and the Postman collection of it, as they are sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Document {
-    pub(crate) openapi: Bytes,
-    pub(crate) postman: Bytes,
+    pub(crate) openapi: Text,
+    pub(crate) postman: Text,
+}
+
+/// A text of a [`Document`].
+pub(crate) fn text(make: impl FnOnce() -> Result<String, std::io::Error> + Send + 'static) -> Text {
+    LazyLock::new(Box::new(|| make().map(Bytes::from).map_err(|error| error.to_string())))
 }
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -63,8 +71,8 @@ pub(crate) async fn read_docs() -> HttpResponse {
 /// OpenAPI 3.1, for code generators and other tools.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" }))))]
 #[get("/openapi.json")]
-pub(crate) async fn read_openapi(document: Data<Document>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.openapi.clone())
+pub(crate) async fn read_openapi(document: Data<Document>) -> Result<HttpResponse, ApiError> {
+    json(&document.openapi)
 }
 
 /// Postman collection
@@ -72,8 +80,8 @@ pub(crate) async fn read_openapi(document: Data<Document>) -> HttpResponse {
 /// Every route as a request of a Postman collection (format v2.1), to be imported by its URL; Bruno and Insomnia take it too.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The collection.", body = Object, example = json!({ "info": { "name": "Keyfob" } }))))]
 #[get("/postman.json")]
-pub(crate) async fn read_postman(document: Data<Document>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.postman.clone())
+pub(crate) async fn read_postman(document: Data<Document>) -> Result<HttpResponse, ApiError> {
+    json(&document.postman)
 }
 
 #[get("/docs/")]
@@ -103,6 +111,11 @@ fn page(html: &'static str, policy: &'static str) -> HttpResponse {
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
         .body(html)
+}
+
+fn json(text: &Text) -> Result<HttpResponse, ApiError> {
+    let text = text.as_ref().map_err(|error| ApiError::Internal(error.clone()))?;
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text.clone()))
 }
 
 fn asset(content_type: &str, body: Bytes) -> HttpResponse {

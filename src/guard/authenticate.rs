@@ -49,14 +49,24 @@ impl From<Refusal> for AuthError {
 pub(crate) fn bearer_token(req: &HttpRequest) -> Result<&str, AuthError> {
     let mut headers = req.headers().get_all(AUTHORIZATION);
     let Some(header) = headers.next() else { return Err(AuthError::Missing) };
-    let mut words = header.as_bytes().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-    if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer")) {
+    let line = without_blanks(header.as_bytes());
+    let (scheme, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Err(AuthError::Missing);
     }
-    match (words.next(), words.next(), headers.next()) {
-        (Some(token), None, None) => std::str::from_utf8(token).map_err(|_| AuthError::Malformed),
-        _ => Err(AuthError::Malformed),
+    let token = without_blanks(rest);
+    if token.is_empty() || token.contains(&b' ') || headers.next().is_some() {
+        return Err(AuthError::Malformed);
     }
+    std::str::from_utf8(token).map_err(|_| AuthError::Malformed)
+}
+
+/// The same without blanks at its ends.
+fn without_blanks(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]

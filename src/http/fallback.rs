@@ -2,6 +2,8 @@
 //!
 //! The paths and methods come from the OpenAPI document, which is made from the routes themselves.
 
+use std::sync::LazyLock;
+
 use actix_web::dev::ResourceDef;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -14,15 +16,16 @@ use crate::tokens::{OAUTH_ENDPOINTS, OAuthError};
 /// Paths that the document leaves out: the files of a page.
 pub(crate) const FILES: [&str; 4] = ["/docs/", "/docs/{file}", "/redoc/", "/redoc/{file}"];
 
-/// Every path of the service with the methods that it takes.
+/// Every path of the service with the methods that it takes: made when first asked, since most requests match a route.
 #[derive(Debug)]
-pub(crate) struct Routes(Vec<(ResourceDef, String)>);
+pub(crate) struct Routes(LazyLock<Vec<Route>, Box<dyn FnOnce() -> Vec<Route> + Send>>);
+
+/// A path and what `Allow` says of it.
+type Route = (ResourceDef, String);
 
 impl Routes {
-    pub(crate) fn of(document: &OpenApi) -> Self {
-        let entry = |(path, item): (&String, &PathItem)| (ResourceDef::new(path.as_str()), allow(item));
-        let files = FILES.map(|path| (ResourceDef::new(path), "GET, HEAD".to_owned()));
-        Self(document.paths.paths.iter().map(entry).chain(files).collect())
+    pub(crate) fn new(document: fn() -> OpenApi) -> Self {
+        Self(LazyLock::new(Box::new(move || routes(&document()))))
     }
 
     /// Whether a path's first segment is that of `prefix`.
@@ -45,6 +48,12 @@ pub(crate) async fn no_route(req: HttpRequest, routes: Data<Routes>) -> HttpResp
         return OAuthError::MethodNotAllowed { allow: allow.to_owned() }.error_response();
     }
     ApiError::MethodNotAllowed { allow: allow.to_owned() }.error_response()
+}
+
+fn routes(document: &OpenApi) -> Vec<Route> {
+    let entry = |(path, item): (&String, &PathItem)| (ResourceDef::new(path.as_str()), allow(item));
+    let files = FILES.map(|path| (ResourceDef::new(path), "GET, HEAD".to_owned()));
+    document.paths.paths.iter().map(entry).chain(files).collect()
 }
 
 fn allow(item: &PathItem) -> String {

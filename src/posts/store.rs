@@ -115,15 +115,13 @@ pub(crate) fn update_post(
     let content = change.content.as_ref().map_or(&post.content, |content| &content.0);
     // The revision is compared once more in the statement: on PostgreSQL another replica may have been quicker.
     let current = posts::table.find(id).filter(posts::revision.eq(post.revision));
-    let changed = diesel::update(current)
-        .set((
-            posts::title.eq(title),
-            posts::content.eq(content),
-            posts::revision.eq(post.revision + 1),
-            posts::updated_at.eq(now),
-        ))
-        .execute(conn)?;
-    if changed == 0 {
+    let update = diesel::update(current).set((
+        posts::title.eq(title),
+        posts::content.eq(content),
+        posts::revision.eq(post.revision + 1),
+        posts::updated_at.eq(now),
+    ));
+    if execute_on_either(conn, update)? == 0 {
         return Err(StoreError::Serialization);
     }
     Ok(find_post(conn, id)?.map_or(Changed::Gone, Changed::Done))

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::db::schema::{clients, revocations, server_secrets, sessions, signing_keys};
-use crate::db::{Conn, Id, StoreError, Timestamp, query};
+use crate::db::{Conn, Id, StoreError, Timestamp, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -113,24 +113,21 @@ pub(crate) fn update_generation(
     let from = session.generation;
     let is_current = sessions::generation.eq(from).and(sessions::revoked_at.is_null());
     let current = sessions::table.find(session.id).filter(is_current);
-    let changed = diesel::update(current)
-        .set((
-            sessions::generation.eq(from + 1),
-            sessions::proven_generation.eq(from),
-            sessions::refreshed_at.eq(now),
-            sessions::refresh_ttl_seconds.eq(refresh_ttl_seconds),
-            sessions::last_used_at.eq(session.last_used_at.max(now)),
-        ))
-        .execute(conn)?;
-    Ok(changed == 1)
+    let update = diesel::update(current).set((
+        sessions::generation.eq(from + 1),
+        sessions::proven_generation.eq(from),
+        sessions::refreshed_at.eq(now),
+        sessions::refresh_ttl_seconds.eq(refresh_ttl_seconds),
+        sessions::last_used_at.eq(session.last_used_at.max(now)),
+    ));
+    Ok(execute_on_either(conn, update)? == 1)
 }
 
 /// Notes that an access token of that generation was used.
 pub(crate) fn update_use(conn: &mut Conn, id: Id, generation: i64, at: Timestamp) -> Result<()> {
     update_last_use(conn, id, at)?;
-    diesel::update(sessions::table.find(id).filter(sessions::proven_generation.lt(generation)))
-        .set(sessions::proven_generation.eq(generation))
-        .execute(conn)?;
+    let unproven = sessions::table.find(id).filter(sessions::proven_generation.lt(generation));
+    execute_on_either(conn, diesel::update(unproven).set(sessions::proven_generation.eq(generation)))?;
     Ok(())
 }
 
@@ -138,7 +135,7 @@ pub(crate) fn update_use(conn: &mut Conn, id: Id, generation: i64, at: Timestamp
 /// the session was issued later.
 pub(crate) fn update_last_use(conn: &mut Conn, id: Id, at: Timestamp) -> Result<()> {
     let earlier = sessions::table.find(id).filter(sessions::last_used_at.lt(at));
-    diesel::update(earlier).set(sessions::last_used_at.eq(at)).execute(conn)?;
+    execute_on_either(conn, diesel::update(earlier).set(sessions::last_used_at.eq(at)))?;
     Ok(())
 }
 

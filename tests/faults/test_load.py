@@ -111,10 +111,10 @@ class Soak(unittest.TestCase):
             self.seen[step.__name__] += 1
 
     def memory(self):
-        """What the process has for itself; what it has mapped of the growing file is the file's."""
+        """What the process has in memory, as others are shown it."""
         with open(f"/proc/{self.service.process.pid}/status") as lines:
             fields = dict(line.split(":", 1) for line in lines)
-        return int(fields["RssAnon"].split()[0]) * 1024
+        return int(fields["VmRSS"].split()[0]) * 1024
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.service.process.pid}/fd"))
