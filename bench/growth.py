@@ -11,7 +11,7 @@ Needs Linux and Python 3.9; for PostgreSQL also psql, and a role that may make d
 
     python3 bench/growth.py --postgres postgres://postgres@127.0.0.1:5432/postgres
 
-The databases take some 4 GB with the default numbers. They are deleted at the end, unless --keep FOLDER says where they
+The databases take some 1.5 GB with the default numbers. They are deleted at the end, unless --keep FOLDER says where they
 stay, for the next run to find.
 """
 
@@ -343,8 +343,8 @@ def note(text):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", type=Size, default="1000x10000", help="USERSxPOSTS (1000x10000)")
-    parser.add_argument("--large", type=Size, default="1000000x10000000", help="USERSxPOSTS (1000000x10000000)")
+    parser.add_argument("--small", type=Size, default="1000x1000", help="USERSxPOSTS (1000x1000)")
+    parser.add_argument("--large", type=Size, default="1000000x1000000", help="USERSxPOSTS (1000000x1000000)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=1000, help="of a kind in a round (1000)")
     parser.add_argument("--kinds", type=lambda text: text.split("; "), default=list(KINDS), help="of requests, with '; ' between them: all")
