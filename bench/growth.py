@@ -341,13 +341,20 @@ def note(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def kinds(text):
+    chosen = text.split("; ")
+    if unknown := [kind for kind in chosen if kind not in KINDS]:
+        raise argparse.ArgumentTypeError(f"unknown: {'; '.join(unknown)}; there are: {'; '.join(KINDS)}")
+    return chosen
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", type=Size, default="1000x1000", help="USERSxPOSTS (1000x1000)")
     parser.add_argument("--large", type=Size, default="1000000x1000000", help="USERSxPOSTS (1000000x1000000)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=1000, help="of a kind in a round (1000)")
-    parser.add_argument("--kinds", type=lambda text: text.split("; "), default=list(KINDS), help="of requests, with '; ' between them: all")
+    parser.add_argument("--kinds", type=kinds, default=list(KINDS), help="of requests, with '; ' between them (all)")
     parser.add_argument("--postgres", metavar="URL", help="measure there too; else only on SQLite")
     parser.add_argument("--without-sqlite", action="store_true")
     parser.add_argument("--prefix", default="keyfob_growth", help="of the databases on PostgreSQL (keyfob_growth)")

@@ -124,17 +124,17 @@ fn openapi_text(root_path: &str) -> Result<String, std::io::Error> {
     Ok(document.to_pretty_json()?)
 }
 
-/// The Postman collection of the service, as it is sent; its `baseUrl` is the issuer's.
-pub(crate) fn postman_collection(settings: &Settings) -> Result<String, std::io::Error> {
+/// The Postman collection of the service, as it is sent; its `baseUrl` is the issuer.
+pub(crate) fn postman_collection(issuer: &str) -> Result<String, std::io::Error> {
     let document = serde_json::to_value(openapi_document())?;
-    Ok(serde_json::to_string_pretty(&postman::collection(&document, &settings.token.issuer))?)
+    Ok(serde_json::to_string_pretty(&postman::collection(&document, issuer))?)
 }
 
 fn document(settings: &Settings) -> Document {
-    let (root_path, settings) = (settings.server.root_path.clone(), settings.clone());
+    let (root_path, issuer) = (settings.server.root_path.clone(), settings.token.issuer.clone());
     Document {
         openapi: docs::text(move || openapi_text(&root_path)),
-        postman: docs::text(move || postman_collection(&settings)),
+        postman: docs::text(move || postman_collection(&issuer)),
     }
 }
 

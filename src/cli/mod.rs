@@ -175,7 +175,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Serve => serve::serve(settings).await,
         Command::Config => print(settings.masked().trim_end()),
-        Command::Postman => print(&postman_collection(&settings)?),
+        Command::Postman => print(&postman_collection(&settings.token.issuer)?),
         Command::Migrate => {
             Db::open(&settings.database)?;
             print(&format!("{} is up to date", settings.database.url))

@@ -23,7 +23,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// Files change with the binary, so a day is short enough and saves the next visit.
 const ASSET_CACHING: &str = "public, max-age=86400";
 
-/// A text that is made when it is first asked for: few processes are, and each would start some milliseconds later.
+/// A text that is made when it is first asked for: few processes are ever asked, and all would start some milliseconds later.
 type Text = LazyLock<Result<Bytes, String>, Box<dyn FnOnce() -> Result<Bytes, String> + Send>>;
 
 /// The OpenAPI document and the Postman collection of it, as they are sent.
