@@ -19,7 +19,7 @@ CLIENTS = 4
 POOL_SIZE = 2
 # What a connection of the pool that is made later has open: the data and its journal.
 FILES_OF_THE_POOL = 2 * POOL_SIZE
-MORE_MEMORY_TIMES, MORE_MEMORY_BYTES = 1.25, 8 << 20
+MORE_MEMORY_TIMES, MORE_MEMORY_BYTES = 1.25, 4 << 20
 QUEUE = 4
 
 
