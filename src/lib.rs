@@ -10,30 +10,33 @@
 
 mod accounts;
 mod app;
-mod background;
+mod attempts;
 pub mod cli;
+mod clients;
 mod config;
 mod db;
 mod docs;
-mod error;
+mod fields;
 mod guard;
 mod http;
-mod input;
+mod json;
 mod log;
+mod me;
 mod metrics;
-mod openapi;
+mod oauth;
 mod operations;
-mod postman;
+mod passwords;
 mod posts;
+mod sessions;
+#[cfg(any(test, fuzzing))]
+mod testing;
 mod tokens;
 #[cfg(feature = "otlp")]
 mod traces;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
-pub mod fuzzing;
-#[cfg(test)]
-mod properties;
+pub use testing::fuzzing;
 
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
@@ -42,8 +45,9 @@ pub use config::{
     RateLimitSettings, RevocationFail, ServerSettings, Settings, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
-pub use error::ApiError;
+pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};
 pub use guard::{AuthError, CurrentUser, MaybeUser, bearer};
+pub use http::error::ApiError;
 pub use http::{Json, PathId, Query};
-pub use input::{Change, Fault, Field, Fields, FromFields, Rejection};
-pub use tokens::{AccessToken, OAuthError, RequiredScope, ScopeSet, scopes};
+pub use oauth::OAuthError;
+pub use tokens::{AccessToken, RequiredScope, ScopeSet, scopes};

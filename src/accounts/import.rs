@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::hashes::KeptHash;
 use super::model::{Email, FullName};
 use super::store::{self, ImportedUser};
 use crate::db::{Conn, Id, StoreError, Timestamp};
-use crate::input::{Field, Fields, FromFields, Rejection, text};
+use crate::fields::{Field, Fields, FromFields, Rejection, text};
+use crate::passwords::formats::KeptHash;
 
 /// What a file may say of an account; the first two must be there.
 pub(crate) const COLUMNS: [&str; 7] =

@@ -1,15 +1,8 @@
-//! Who exists: accounts, their passwords, and what their owners can do with them.
+//! Who exists: accounts and their values.
 
-pub(crate) mod attempts;
-mod hashes;
 pub(crate) mod import;
-mod model;
-pub(crate) mod password;
-mod queue;
-pub(crate) mod routes;
-pub(crate) mod session_routes;
+pub(crate) mod model;
 pub(crate) mod store;
 
 pub(crate) use model::NewPassword;
 pub use model::{Email, User};
-pub(crate) use queue::Busy;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::{Id, Timestamp};
-use crate::input::{Field, Rejection, text, text_of_length};
+use crate::fields::{Field, Rejection, text, text_of_length};
 
 /// Passwords that are tried first, in lower case, one a line, in the order of their bytes.
 const COMMON_PASSWORDS: &str = include_str!("common_passwords/list.txt");
@@ -108,12 +108,12 @@ impl Field for Email {
 
 /// The name of an account's owner: at most 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FullName(String);
+pub(crate) struct FullName(String);
 
 impl FullName {
     /// The name.
     #[must_use]
-    pub(super) fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 }
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn whatever_is_typed_has_one_key(text in any::<String>()) {

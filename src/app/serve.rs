@@ -10,15 +10,15 @@ use rustls::ServerConfig;
 
 use super::{Keyfob, StartError, openapi_document};
 use crate::config::DatabaseUrl;
-use crate::http::connections::{self, Connections};
-use crate::http::conventions::conventions;
-use crate::http::cors::{self, AllowedOrigins, ignore_foreign_origin};
-use crate::http::fallback::no_route;
-use crate::http::limits;
-use crate::http::root_path::{RootPath, under_root_path};
-use crate::http::tls::Certificate;
+use crate::http::server::connections::{self, Connections};
+use crate::http::server::conventions::conventions;
+use crate::http::server::cors::{self, AllowedOrigins, ignore_foreign_origin};
+use crate::http::server::fallback::no_route;
+use crate::http::server::limits;
+use crate::http::server::root_path::{RootPath, under_root_path};
+use crate::http::server::tls::Certificate;
 use crate::metrics::Metrics;
-use crate::metrics::page::{self, Page};
+use crate::operations::metrics::{self as metrics_page, Page};
 
 /// How long requests in flight may take after SIGTERM, in seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
@@ -116,7 +116,7 @@ impl Keyfob {
         let (db, sessions) = (parts.db.clone().into_inner(), parts.sessions.clone().into_inner());
         let page = Page { metrics: metrics.into_inner(), db, sessions };
         let bind_error = |cause| StartError::BindMetrics { address, cause };
-        let (addresses, running) = page::listen(address, page).map_err(bind_error)?;
+        let (addresses, running) = metrics_page::listen(address, page).map_err(bind_error)?;
         Ok(Listening { addresses, running })
     }
 

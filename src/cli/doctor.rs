@@ -1,10 +1,10 @@
 //! `keyfob doctor`
 
 use super::{CommandError, print};
+use crate::clients::Grant;
 use crate::config::safety::{Finding, KEYS_AT_REST, PASSWORD_GRANT};
 use crate::config::{DatabaseUrl, Settings};
 use crate::db::Db;
-use crate::tokens::client::Grant;
 use crate::tokens::keyring;
 use crate::tokens::store::{self, ClientRow};
 

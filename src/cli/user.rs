@@ -4,12 +4,12 @@ use std::io::{BufRead, IsTerminal, stdin};
 
 use super::import::{Import, import};
 use super::{CommandError, print};
-use crate::accounts::password::Passwords;
 use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_user};
 use crate::accounts::{Email, NewPassword};
 use crate::config::Settings;
 use crate::db::{Db, Id, StoreError, Timestamp};
-use crate::tokens::sessions::end_sessions_of_user;
+use crate::passwords::Passwords;
+use crate::sessions::end_sessions_of_user;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn a_number_is_an_id_exactly_in_its_range_and_comes_back(number in prop_oneof![any::<i64>(), -3..1_i64 << 54]) {

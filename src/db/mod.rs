@@ -3,28 +3,19 @@
 //! [`Db::read`] and [`Db::write`] are the only hops from async code to blocking code. Features give them a closure
 //! over a [`Conn`]; a closure may run again after a serialization failure, so it is an `Fn` and has no other effect.
 
-mod backup;
 mod batch;
-mod call;
-mod catalog;
 mod connection;
-mod copy;
 mod error;
 mod id;
-mod journal;
 mod migrate;
 mod pool;
+mod postgres;
 pub(crate) mod query;
-mod replica;
-mod rows;
 pub(crate) mod schema;
 mod sequence;
-mod snapshot;
-mod threads;
+mod sqlite;
 mod time;
-mod unfinished;
-mod watch;
-mod writer;
+mod transfer;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -34,22 +25,22 @@ use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use tokio::sync::Semaphore;
 
-pub(crate) use backup::{BackupError, backup};
 pub(crate) use batch::execute_on_either;
-use call::Limits;
 pub(crate) use connection::Conn;
 use connection::Manager;
-pub(crate) use copy::{CopyError, Progress, copy};
 pub use error::{OpenError, StoreError};
 pub use id::Id;
 use pool::Connections;
-pub(crate) use replica::Freshness;
-use replica::Replica;
+use postgres::call::Limits;
+pub(crate) use postgres::replica::Freshness;
+use postgres::replica::Replica;
+use postgres::threads::Threads;
+use postgres::watch::Watch;
 pub(crate) use sequence::{advance_sequence, last_of_sequence};
-use threads::Threads;
+use sqlite::writer::Writer;
 pub use time::Timestamp;
-use watch::Watch;
-use writer::Writer;
+pub(crate) use transfer::backup::{BackupError, backup};
+pub(crate) use transfer::copy::{CopyError, Progress, copy};
 
 use crate::config::{DatabaseSettings, DatabaseUrl};
 use crate::metrics::Queue;
@@ -142,7 +133,7 @@ impl Db {
         if let Writing::Alone(writer) = &self.writing {
             // It takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back would
             // cost several times as much.
-            return snapshot::read(&self.connections, &writer.commits, self.limits, work);
+            return sqlite::snapshot::read(&self.connections, &writer.commits, self.limits, work);
         }
         let connections = self.connections.clone();
         let call = self.limits.begin();

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use diesel::r2d2::{HandleError, Pool, PooledConnection};
 
-use super::call::{Call, late};
 use super::connection::{Conn, Manager};
 use super::error::{OpenError, StoreError};
+use super::postgres::call::{Call, late};
 use crate::config::DatabaseSettings;
 
 #[derive(Clone)]

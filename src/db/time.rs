@@ -165,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn every_time_that_can_be_written_is_read_back_to_the_millisecond(millis in millis()) {

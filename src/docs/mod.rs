@@ -1,6 +1,8 @@
 //! The pages for people: Swagger UI at `/docs` and Redoc at `/redoc`, wholly from the binary, and the document that they
 //! show, also as a Postman collection.
 
+pub(crate) mod openapi;
+pub(crate) mod postman;
 mod redoc;
 
 use std::sync::{Arc, LazyLock};
@@ -11,7 +13,7 @@ use actix_web::{HttpResponse, get};
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::Config;
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");

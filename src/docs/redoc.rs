@@ -5,7 +5,7 @@ use actix_web::web::{Bytes, Path};
 use actix_web::{HttpResponse, get};
 
 use super::{asset, page};
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 const PAGE: &str = include_str!("redoc/redoc.html");
 const STYLE: &str = include_str!("redoc/redoc.css");

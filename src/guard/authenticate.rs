@@ -8,9 +8,9 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::error::AuthError;
 use crate::db::Timestamp;
+use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::jwt::Refusal;
-use crate::tokens::sessions::Sessions;
 
 /// The claims of a token that was accepted, shared within its request.
 pub(super) type Accepted = Arc<AccessToken>;
@@ -92,7 +92,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn only_bearer_and_one_token_pass(

@@ -1,19 +1,15 @@
 //! Answers with a JSON body.
 
-mod writer;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, error};
 use serde::Serialize;
 
-pub(crate) use writer::push_text;
-
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Like `HttpResponseBuilder::json`; what every read answers is written by a writer of ours (docs/performance.md).
 pub(crate) fn json(builder: &mut HttpResponseBuilder, body: &impl Serialize) -> HttpResponse {
-    let written = writer::write(body).map_or_else(|_| serde_json::to_string(body), Ok);
+    let written = crate::json::write(body).map_or_else(|_| serde_json::to_string(body), Ok);
     match written {
         Ok(text) => builder.insert_header((CONTENT_TYPE, JSON)).body(text),
         Err(fault) => HttpResponse::from_error(error::InternalError::new(fault, StatusCode::INTERNAL_SERVER_ERROR)),

@@ -13,9 +13,9 @@ use futures_util::future::{LocalBoxFuture, Ready, ready};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+use super::error::ApiError;
 use crate::db::Id;
-use crate::error::ApiError;
-use crate::input::{Fields, FromFields};
+use crate::fields::{Fields, FromFields};
 
 /// What a body may have: `server.max_body_bytes` and `server.request_seconds`.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +144,7 @@ fn parse_json<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(bytes)
         .map_err(|error| ApiError::MalformedBody(format!("The body is not valid JSON: {}.", describe(&error))))?;
     let Value::Object(values) = value else {
-        let fault = crate::input::Fault {
+        let fault = crate::fields::Fault {
             loc: vec!["body".into()],
             msg: "Input should be a JSON object".into(),
             kind: "model_attributes_type",

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::input::Fault;
+use crate::fields::Fault;
 
 /// The media type of RFC 9457 §3.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";

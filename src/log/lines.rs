@@ -11,7 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::REQUEST;
 use crate::db::Timestamp;
-use crate::http::answer::push_text;
+use crate::json::push_text;
 
 /// What a line is given room for at first.
 const USUAL_BYTES: usize = 256;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn the_line_of_a_request_is_what_the_library_would_write(path in any::<String>(), status: u16, micros: u64) {

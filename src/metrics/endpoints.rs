@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::PathItem;
 
 use super::{OTHER, registered};
-use crate::http::fallback::FILES;
+use crate::http::server::fallback::FILES;
 
 /// The route of what matched none.
 const NO_ROUTE: &str = "none";

@@ -5,7 +5,6 @@
 //! and nothing locked, but for the first answer of each kind.
 
 mod endpoints;
-pub(crate) mod page;
 mod queue;
 
 use std::time::Duration;
@@ -122,7 +121,7 @@ impl Metrics {
     }
 
     /// The page that Prometheus reads.
-    fn page(&self, reading: Reading) -> Result<String, Error> {
+    pub(crate) fn page(&self, reading: Reading) -> Result<String, Error> {
         self.gauges.set(reading);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::{Id, Timestamp};
-use crate::input::{Field, Fields, FromFields, Rejection, text, text_of_length};
+use crate::fields::{Field, Fields, FromFields, Rejection, text, text_of_length};
 
 const MAX_TITLE_CHARS: usize = 200;
 const MAX_CONTENT_CHARS: usize = 20_000;
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn every_cursor_is_read_back(number in 1..=Id::MAX.get()) {

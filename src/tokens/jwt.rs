@@ -241,7 +241,7 @@ mod tests {
         for algorithm in [Algorithm::HS256, Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256] {
             let key = key(algorithm);
             let token = issued(&key);
-            proptest!(crate::properties::config(), |(change in crate::properties::change())| {
+            proptest!(crate::testing::properties::config(), |(change in crate::testing::properties::change())| {
                 let changed = change.of(&token);
                 prop_assert_eq!(checked(&changed, &key).is_ok(), changed == token, "{}", changed);
             });
@@ -282,7 +282,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn whatever_is_sent_is_refused(

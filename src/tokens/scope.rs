@@ -162,7 +162,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::config())]
+        #![proptest_config(crate::testing::properties::config())]
 
         #[test]
         fn whatever_is_asked_for_all_of_it_is_known_or_it_is_refused(

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// A library, and where it may be named.
 const LIBRARIES: [(&str, &[&str]); 11] = [
     ("jsonwebtoken", &["tokens/jwt.rs"]),
-    ("bcrypt", &["accounts/password.rs"]),
+    ("bcrypt", &["passwords/mod.rs"]),
     ("diesel", &["db/", "store.rs"]),
     ("diesel_migrations", &["db/"]),
     ("actix_web_httpauth", &["guard/"]),
-    ("config", &["config.rs", "config/"]),
+    ("config", &["config/"]),
     ("prometheus", &["metrics/"]),
     ("opentelemetry", &["traces.rs"]),
     ("opentelemetry_otlp", &["traces.rs"]),
@@ -38,7 +38,7 @@ const BARRIERS: [(&str, &[&str]); 12] = [
     ("routes.rs", &["diesel", "crate::db::schema", "jsonwebtoken", "bcrypt"]),
     ("accounts/", &["crate::posts"]),
     ("tokens/jwt.rs", &["actix_web", "diesel"]),
-    ("accounts/password.rs", &["actix_web", "diesel"]),
+    ("passwords/mod.rs", &["actix_web", "diesel"]),
     ("accounts/model.rs", &["actix_web"]),
     ("posts/model.rs", &["actix_web"]),
     ("guard/", &["crate::posts", "crate::app", "crate::cli"]),

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Home, PASSWORD, Run, Server};
 
 /// Hashes in every format, made by the programs that accounts come from: maker, password, hash.
-const FOREIGN: &str = include_str!("../../src/accounts/foreign_hashes.txt");
+const FOREIGN: &str = include_str!("../../src/passwords/foreign_hashes.txt");
 
 /// bcrypt of `correct-Horse 7`, cost 4.
 const HASH: &str = "$2b$04$Fz3WHKg9WUUKG7dwkyNCk.6AuQU3J9R73xG7urDmAi/tXHVwWl0em";

@@ -1,0 +1,288 @@
+//! How many failed attempts are let through. Decided in memory, before anything is looked up; what has failed is in the
+//! database before it is answered, so that it is shared by replicas and survives a restart.
+
+mod store;
+#[cfg(test)]
+mod tests;
+mod windows;
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use windows::{KEEP_SECONDS, Name, Names, Verdict, Windows};
+
+use crate::config::RateLimitSettings;
+use crate::db::{Db, StoreError, Timestamp};
+use crate::http::error::ApiError;
+use crate::http::origin::network;
+use crate::oauth::OAuthError;
+
+/// How long an attempt waits for others at the same account to be decided, in seconds.
+const PATIENCE_SECONDS: u64 = 20;
+/// How far back a poll looks, in seconds: the clocks of replicas differ, and a commit comes after the time in its row.
+const LOOK_BACK_SECONDS: u64 = 15;
+
+/// Try again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMany {
+    /// Seconds until the next attempt is let through.
+    pub retry_after_seconds: u64,
+}
+
+/// One attempt: at what, with what, and from where.
+pub(crate) struct Attempt<'a> {
+    at: At<'a>,
+    network: IpAddr,
+}
+
+enum At<'a> {
+    Account { key: &'a str, password: &'a str },
+    Client { id: &'a str, secret: &'a str },
+    SignUp,
+}
+
+/// An attempt that was let through. It holds its place, so that many at once are no way around the limit, until it is
+/// decided or dropped: one that was neither right nor wrong (the service was busy, the client hung up) does not count.
+#[must_use = "an attempt that is dropped does not count"]
+pub(crate) struct Begun<'a> {
+    attempts: &'a Attempts,
+    names: Names,
+    guess: u64,
+}
+
+/// The failures of the present window.
+pub(crate) struct Attempts {
+    settings: RateLimitSettings,
+    db: Db,
+    /// Names are kept in the database, under a key that all replicas share.
+    naming_key: Key,
+    /// Fingerprints of passwords are not, and no other process could make the same ones.
+    fingerprints: RandomState,
+    windows: Mutex<Windows>,
+    decided: Notify,
+    heard_at: Mutex<Timestamp>,
+}
+
+impl<'a> Attempt<'a> {
+    /// At an account, with a password.
+    pub(crate) fn on_account(account_key: &'a str, password: &'a str, address: IpAddr) -> Self {
+        Self { at: At::Account { key: account_key, password }, network: network(address) }
+    }
+
+    /// At a client, with a secret.
+    pub(crate) fn on_client(id: &'a str, secret: &'a str, address: IpAddr) -> Self {
+        Self { at: At::Client { id, secret }, network: network(address) }
+    }
+
+    /// To sign up: it tells whether there is an account.
+    pub(crate) fn to_sign_up(address: IpAddr) -> Self {
+        Self { at: At::SignUp, network: network(address) }
+    }
+}
+
+impl Attempts {
+    /// Learns what has failed until now.
+    pub(crate) async fn load(
+        settings: &RateLimitSettings,
+        db: &Db,
+        naming_key: &[u8],
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let mut windows = Windows::new(settings.window_seconds);
+        if settings.enabled {
+            let rows = db.read(move |conn| store::list_open(conn, now)).await?;
+            rows.iter().for_each(|row| windows.learn(row, now));
+        }
+        Ok(Self {
+            settings: settings.clone(),
+            db: db.clone(),
+            naming_key: Key::new(HMAC_SHA256, naming_key),
+            fingerprints: RandomState::new(),
+            windows: Mutex::new(windows),
+            decided: Notify::new(),
+            heard_at: Mutex::new(now),
+        })
+    }
+
+    /// Lets an attempt through, or says when to try again.
+    pub(crate) async fn begin(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
+        if !self.settings.enabled {
+            return Ok(Begun { attempts: self, names: Names::default(), guess: 0 });
+        }
+        let patience = Duration::from_secs(PATIENCE_SECONDS);
+        // So many have been right in this time that the next one will soon have its turn.
+        timeout(patience, self.admit(attempt, now)).await.unwrap_or(Err(TooMany { retry_after_seconds: 1 }))
+    }
+
+    /// Takes up what other replicas have counted.
+    pub(crate) async fn poll(&self, now: Timestamp) -> Result<(), StoreError> {
+        if !self.settings.enabled {
+            return Ok(());
+        }
+        let heard_at = *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = heard_at.min(now).minus_seconds(LOOK_BACK_SECONDS);
+        let rows = self.db.read(move |conn| store::list_changed(conn, since)).await?;
+        let mut windows = self.lock();
+        rows.iter().for_each(|row| windows.learn(row, now));
+        *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
+    }
+
+    /// Deletes some windows that are long over; whether there may be more.
+    pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let before = now.minus_seconds(2 * KEEP_SECONDS);
+        self.db.write(move |conn| store::delete_over(conn, before)).await
+    }
+
+    async fn admit(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
+        let (names, guess) = (self.names(attempt), self.guess(attempt));
+        let mut is_known = None;
+        loop {
+            // Before the look, so that nothing is missed that is decided in between.
+            let mut decided = pin!(self.decided.notified());
+            decided.as_mut().enable();
+            let verdict = self.lock().begin(&names, &self.settings, is_known, now);
+            match verdict {
+                Verdict::Open => return Ok(Begun { attempts: self, names, guess }),
+                Verdict::Closed(until) => return Err(TooMany { retry_after_seconds: seconds_between(now, until) }),
+                Verdict::Full => decided.await,
+                // Without a database nothing comes of the attempt anyway.
+                Verdict::Unclear => is_known = Some(self.is_known(attempt).await.unwrap_or(true)),
+            }
+        }
+    }
+
+    /// Whether the account was logged in from that address before. Looked up only for an account that is guessed at from
+    /// everywhere, and the same whether there is such an account or not.
+    async fn is_known(&self, attempt: &Attempt<'_>) -> Result<bool, StoreError> {
+        let At::Account { key, .. } = attempt.at else { return Ok(false) };
+        let key = key.to_owned();
+        let addresses = self.db.read(move |conn| store::list_addresses(conn, &key)).await?;
+        let mut networks = addresses.iter().filter_map(|text| text.parse().ok()).map(network);
+        Ok(networks.any(|known| known == attempt.network))
+    }
+
+    fn names(&self, attempt: &Attempt<'_>) -> Names {
+        let network = attempt.network.to_string();
+        let address = |kind| Some(self.name(kind, &[&network]));
+        match attempt.at {
+            At::Account { key, .. } => Names {
+                own: Some(self.name("account from address", &[key, &network])),
+                account: Some(self.name("account", &[key])),
+                address: address("address"),
+                sign_ups: None,
+                holds: true,
+            },
+            // Apart from the address's accounts: a server that asks for all its users is not shut out by one of them.
+            // Such a server asks much at once, and a secret of 256 bits is not guessed: no places are held.
+            At::Client { id, .. } => Names {
+                own: Some(self.name("client from address", &[id, &network])),
+                address: address("clients of address"),
+                ..Names::default()
+            },
+            At::SignUp => Names {
+                address: address("address"),
+                sign_ups: address("sign-ups of address"),
+                holds: true,
+                ..Names::default()
+            },
+        }
+    }
+
+    fn name(&self, kind: &str, parts: &[&str]) -> Name {
+        // Neither the first part nor the last holds NUL, so no two lists make the same text.
+        let text = [&[kind], parts].concat().join("\0");
+        let tag = sign(&self.naming_key, text.as_bytes());
+        let short = tag.as_ref().first_chunk().copied().unwrap_or_default();
+        Name(u128::from_be_bytes(short))
+    }
+
+    fn guess(&self, attempt: &Attempt<'_>) -> u64 {
+        match attempt.at {
+            At::Account { key, password } => self.fingerprints.hash_one((key, password)),
+            At::Client { id, secret } => self.fingerprints.hash_one((id, secret)),
+            At::SignUp => 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Windows> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts in the database, whose answer is the count of all replicas together; where it is away, here alone.
+    async fn count(&self, names: Vec<Name>, now: Timestamp) {
+        if names.is_empty() {
+            return;
+        }
+        let ends_at = now.plus_seconds(self.settings.window_seconds);
+        let counted = names.clone();
+        let rows = self.db.write(move |conn| store::update_failures(conn, &counted, ends_at, now)).await;
+        let mut windows = self.lock();
+        match rows {
+            Ok(rows) => rows.iter().for_each(|row| windows.learn(row, now)),
+            Err(error) => {
+                tracing::warn!(cause = %error, "a failed attempt could not be kept");
+                names.into_iter().for_each(|name| windows.add(name, ends_at, now));
+            }
+        }
+    }
+}
+
+impl Begun<'_> {
+    /// The guess was wrong. It is counted for good when this is over, and may be answered then.
+    pub(crate) async fn failed(self, now: Timestamp) {
+        let is_repeated = self.names.own.is_some_and(|own| self.attempts.lock().is_repeated(own, self.guess, now));
+        if !is_repeated {
+            self.attempts.count(self.names.of_failure(), now).await;
+        }
+    }
+
+    /// The guess was right: the failures at the account or client from there are forgotten. Those of the address stay, or
+    /// whoever has one account could guess at all the others without end.
+    pub(crate) async fn succeeded(self, now: Timestamp) {
+        let Some(own) = self.names.own else { return };
+        if !self.attempts.lock().is_to_forget(own, now) {
+            return;
+        }
+        match self.attempts.db.write(move |conn| store::update_forgotten(conn, own, now)).await {
+            Ok(row) => row.iter().for_each(|row| self.attempts.lock().learn(row, now)),
+            Err(error) => tracing::warn!(cause = %error, "failed attempts could not be forgotten"),
+        }
+    }
+
+    /// An account was made.
+    pub(crate) async fn signed_up(self, now: Timestamp) {
+        self.attempts.count(self.names.sign_ups.into_iter().collect(), now).await;
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.attempts.lock().release(&self.names);
+        self.attempts.decided.notify_waiters();
+    }
+}
+
+impl From<TooMany> for OAuthError {
+    fn from(TooMany { retry_after_seconds }: TooMany) -> Self {
+        Self::SlowDown { retry_after_seconds }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(TooMany { retry_after_seconds }: TooMany) -> Self {
+        Self::TooManyAttempts { retry_after_seconds }
+    }
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
+    let millis = u64::try_from(to.millis() - from.millis()).unwrap_or_default();
+    millis.div_ceil(1000).max(1)
+}

@@ -1,0 +1,95 @@
+//! Commits that wait for a standby that is gone.
+//!
+//! Under synchronous replication PostgreSQL ends a commit when a standby has it too, and waits for that without a limit:
+//! `statement_timeout` does not count there. Each such commit keeps its connection. So one thread ends, by a connection of
+//! its own, the sessions whose commits are over their time. PostgreSQL then closes the connection without acknowledging
+//! the commit, which it has made and may replicate later: nobody is told of a success that a failover could take back.
+//! (To cancel the statement instead would have the commit reported as done.)
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use diesel::sql_types::{Array, Integer};
+use diesel::{RunQueryDsl, sql_query};
+
+use crate::db::connection::{Conn, Manager};
+use crate::db::error::{OpenError, StoreError};
+
+/// How often is looked for commits that are over their time.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Only what waits for a standby is ended: everything else has a time limit, and the session may have gone on to another
+/// call since it was found to be over its time.
+const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                            WHERE pid = ANY($1) AND wait_event = 'SyncRep'";
+
+/// The sessions that write, by PostgreSQL's number of them, and when each should be done.
+type Sessions = Mutex<HashMap<i32, Instant>>;
+
+pub(in crate::db) struct Watch {
+    sessions: Arc<Sessions>,
+    /// Closed when the last handle to the database goes, which ends the thread.
+    _open: Sender<()>,
+}
+
+/// A session is watched until this is dropped.
+pub(in crate::db) struct Watched<'w> {
+    sessions: &'w Sessions,
+    session: i32,
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        lock(self.sessions).remove(&self.session);
+    }
+}
+
+impl Watch {
+    pub(in crate::db) fn start(manager: &Manager) -> Result<Self, OpenError> {
+        let sessions = Arc::<Sessions>::default();
+        let (open, closed) = channel();
+        let (watched, own_manager) = (Arc::clone(&sessions), manager.clone());
+        std::thread::Builder::new()
+            .name("keyfob-watch".into())
+            .spawn(move || run(&watched, &own_manager, &closed))
+            .map_err(|error| OpenError::new(&manager.url, error))?;
+        Ok(Self { sessions, _open: open })
+    }
+
+    pub(in crate::db) fn until(&self, end: Instant, session: i32) -> Watched<'_> {
+        lock(&self.sessions).insert(session, end);
+        Watched { sessions: &self.sessions, session }
+    }
+}
+
+fn run(sessions: &Sessions, manager: &Manager, closed: &Receiver<()>) {
+    while closed.recv_timeout(ROUND) == Err(RecvTimeoutError::Timeout) {
+        let now = Instant::now();
+        let late: Vec<i32> =
+            lock(sessions).iter().filter(|(_, end)| **end <= now).map(|(session, _)| *session).collect();
+        if late.is_empty() {
+            continue;
+        }
+        match end_sessions(manager, &late) {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "no standby confirms: connections ended whose commits waited for one"),
+            // It is tried again in the next round; that PostgreSQL is away is said by the pool.
+            Err(error) => tracing::debug!(cause = %error, "late commits could not be looked for"),
+        }
+    }
+}
+
+fn end_sessions(manager: &Manager, sessions: &[i32]) -> Result<usize, StoreError> {
+    match manager.open().map_err(|error| StoreError::Unavailable(error.to_string()))? {
+        Conn::Postgres(mut conn) => {
+            Ok(sql_query(END_SESSIONS).bind::<Array<Integer>, _>(sessions).execute(&mut conn)?)
+        }
+        Conn::Sqlite(_) => Ok(0),
+    }
+}
+
+fn lock(sessions: &Sessions) -> MutexGuard<'_, HashMap<i32, Instant>> {
+    sessions.lock().unwrap_or_else(PoisonError::into_inner)
+}

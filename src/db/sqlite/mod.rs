@@ -1,0 +1,5 @@
+//! SQLite: the one writer, reads that share a snapshot, and the journal.
+
+pub(super) mod journal;
+pub(super) mod snapshot;
+pub(super) mod writer;

@@ -1,0 +1,251 @@
+//! All data of one database into another, of the same or of the other back end.
+//!
+//! Rows go in the order of their keys, so that what an interrupted copy leaves behind is a beginning of each table. A copy
+//! that is resumed first makes sure that it is one, of this very data, and goes on after it. Until the copy is verified its
+//! target is marked, and nothing but a copy opens it.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::Text;
+use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
+
+use super::catalog;
+use super::rows::{BATCH, Row, Table};
+use super::unfinished;
+use crate::config::{DatabaseSettings, DatabaseUrl};
+use crate::db::connection::{Conn, Manager};
+use crate::db::error::{OpenError, StoreError};
+use crate::db::migrate;
+use crate::db::sequence::{advance_sequence, last_of_sequence};
+
+/// Why data was not copied, or not in full.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CopyError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The target has rows, and no copy is to be resumed.
+    #[error("{target} has data (table {table}): name an empty database, or go on with an interrupted copy by --resume")]
+    NotEmpty { target: String, table: String },
+    /// The target has rows that are not the first ones of the source.
+    #[error("{target} holds no beginning of a copy of {origin}: the table {table} differs; name an empty database")]
+    NotABeginning { target: String, origin: String, table: String },
+    /// The two were not made by the same version.
+    #[error("{0} was migrated by a newer keyfob: copy with that one")]
+    Newer(String),
+    /// The target is not the same as the source after the copy.
+    #[error("the table {table} in {target} is not the same as in the source: something else has written there")]
+    Differs { target: String, table: String },
+}
+
+/// How far a copy is.
+pub(crate) struct Progress<'p> {
+    pub table: &'p str,
+    /// Rows, each counted when it is copied and when it is verified.
+    pub done: u64,
+    pub total: u64,
+}
+
+/// A table that was copied and found equal.
+pub(crate) struct Copied {
+    pub table: String,
+    pub rows: u64,
+    /// SHA-256 over all rows, in hexadecimal digits.
+    pub checksum: String,
+}
+
+/// Copies all data, calling `observe` after each batch.
+///
+/// # Errors
+/// [`CopyError`] says in one line why not; nothing was written then, unless it is a failure of a database.
+pub(crate) fn copy(
+    from: &DatabaseSettings,
+    to: &DatabaseUrl,
+    is_resumed: bool,
+    observe: &mut dyn FnMut(&Progress<'_>),
+) -> Result<Vec<Copied>, CopyError> {
+    require_file(&from.url)?;
+    let mut source = open(&Manager::new(from), migrate::run)?;
+    let target = Manager::new(&DatabaseSettings { url: to.clone(), ..from.clone() });
+    let mut target = open(&target, migrate::run_on_target)?;
+    let names = (from.url.to_string(), to.to_string());
+    compare_versions(&mut source, &mut target, &names)?;
+    let tables = catalog::tables().map_err(|error| StoreError::Internal(error.to_string()))?;
+    source.transaction(|source| {
+        // One state of the source, whoever writes there meanwhile. On SQLite every transaction is one.
+        if let Conn::Postgres(source) = source {
+            source.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        }
+        let mut run = Run { source, target: &mut target, names, is_resumed, done: 0, total: 0, observe };
+        let mut parts = Vec::new();
+        for table in tables {
+            parts.push(run.begin(table)?);
+        }
+        if run.is_part_missing() {
+            unfinished::mark(run.target)?;
+        }
+        for part in &mut parts {
+            run.copy(part)?;
+        }
+        let copied: Vec<Copied> = parts.into_iter().map(|part| run.verify(part)).collect::<Result<_, _>>()?;
+        unfinished::unmark(run.target)?;
+        Ok(copied)
+    })
+}
+
+/// A copy that is under way.
+struct Run<'r> {
+    source: &'r mut Conn,
+    target: &'r mut Conn,
+    /// Of source and target, passwords masked.
+    names: (String, String),
+    is_resumed: bool,
+    done: u64,
+    total: u64,
+    observe: &'r mut dyn FnMut(&Progress<'_>),
+}
+
+/// What has been read of a table so far.
+struct Part {
+    table: Table,
+    last: Option<Row>,
+    rows: u64,
+    sum: Context,
+}
+
+impl Run<'_> {
+    /// Finds out how much of a table is there already: nothing, or a beginning.
+    fn begin(&mut self, table: Table) -> Result<Part, CopyError> {
+        let (there, total) = (table.count(self.target)?, table.count(self.source)?);
+        let (origin, target) = self.names.clone();
+        if there > 0 && !self.is_resumed {
+            return Err(CopyError::NotEmpty { target, table: table.name });
+        }
+        let (mut copied, mut part) = (Part::new(table.clone()), Part::new(table));
+        while !copied.read(self.target, u64::MAX)?.is_empty() {}
+        while !part.read(self.source, copied.rows - part.rows)?.is_empty() {}
+        if !part.is_same_as(&copied) {
+            return Err(CopyError::NotABeginning { target, origin, table: part.table.name });
+        }
+        self.total += 2 * total;
+        self.done += part.rows;
+        Ok(part)
+    }
+
+    /// Whether rows are left to copy. A target that has them all may be in use, and is not marked.
+    fn is_part_missing(&self) -> bool {
+        2 * self.done < self.total
+    }
+
+    /// Copies the rest of a table and where its counter stands.
+    fn copy(&mut self, part: &mut Part) -> Result<(), CopyError> {
+        loop {
+            let rows = part.read(self.source, u64::MAX)?;
+            if rows.is_empty() {
+                break;
+            }
+            let count = rows.len();
+            part.table.insert(self.target, rows)?;
+            self.report(&part.table.name, count);
+        }
+        if let Some(column) = &part.table.counted {
+            let given_out = last_of_sequence(self.source, &part.table.name, column)?;
+            let largest = part.last.as_ref().and_then(|row| part.table.number(row)).unwrap_or(0);
+            advance_sequence(self.target, &part.table.name, column, given_out.max(largest))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the whole table again where it was copied to.
+    fn verify(&mut self, part: Part) -> Result<Copied, CopyError> {
+        let mut copied = Part::new(part.table.clone());
+        loop {
+            let count = copied.read(self.target, u64::MAX)?.len();
+            if count == 0 {
+                break;
+            }
+            self.report(&part.table.name, count);
+        }
+        if !part.is_same_as(&copied) {
+            return Err(CopyError::Differs { target: self.names.1.clone(), table: part.table.name });
+        }
+        let checksum = part.checksum();
+        Ok(Copied { table: part.table.name, rows: part.rows, checksum })
+    }
+
+    fn report(&mut self, table: &str, rows: usize) {
+        self.done += u64::try_from(rows).unwrap_or_default();
+        (self.observe)(&Progress { table, done: self.done, total: self.total });
+    }
+}
+
+impl Part {
+    fn new(table: Table) -> Self {
+        Self { table, last: None, rows: 0, sum: Context::new(&SHA256) }
+    }
+
+    /// The next rows, at the most so many.
+    fn read(&mut self, conn: &mut Conn, at_most: u64) -> Result<Vec<Row>, CopyError> {
+        if at_most == 0 {
+            return Ok(Vec::new());
+        }
+        let mut rows = self.table.read_after(conn, self.last.as_ref())?;
+        rows.truncate(usize::try_from(at_most).unwrap_or(BATCH));
+        for value in rows.iter().flatten() {
+            value.digest(&mut self.sum);
+        }
+        self.rows += u64::try_from(rows.len()).unwrap_or_default();
+        self.last = rows.last().cloned().or(self.last.take());
+        Ok(rows)
+    }
+
+    fn is_same_as(&self, other: &Self) -> bool {
+        self.rows == other.rows && self.checksum() == other.checksum()
+    }
+
+    fn checksum(&self) -> String {
+        self.sum.clone().finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl From<diesel::result::Error> for CopyError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A mistyped name would otherwise be a new database, copied in full: nothing.
+fn require_file(url: &DatabaseUrl) -> Result<(), OpenError> {
+    match url {
+        DatabaseUrl::Sqlite(path) if !path.exists() => Err(OpenError::new(url, "there is no such file")),
+        _ => Ok(()),
+    }
+}
+
+fn open(manager: &Manager, migrate: fn(&Manager) -> Result<(), OpenError>) -> Result<Conn, CopyError> {
+    migrate(manager)?;
+    let mut conn = manager.open().map_err(|error| OpenError::new(&manager.url, error))?;
+    if let Conn::Postgres(conn) = &mut conn {
+        // The limits are meant for requests; this reads whole tables, and the one side waits for the other.
+        conn.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
+    }
+    Ok(conn)
+}
+
+#[derive(PartialEq, Eq, QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// Tables and columns that only one side has would be left behind without a word.
+fn compare_versions(source: &mut Conn, target: &mut Conn, names: &(String, String)) -> Result<(), CopyError> {
+    let applied = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
+    let here: Vec<Version> = sql_query(applied).load(source)?;
+    let there: Vec<Version> = sql_query(applied).load(target)?;
+    if here == there {
+        return Ok(());
+    }
+    Err(CopyError::Newer(if here.len() > there.len() { names.0.clone() } else { names.1.clone() }))
+}

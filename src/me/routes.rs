@@ -1,0 +1,328 @@
+//! Sign-up, profiles and one's own account.
+
+use actix_web::http::header::LOCATION;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
+use secrecy::SecretString;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::accounts::model::{Email, FullName, NewPassword, User, password_is_email};
+use crate::accounts::store::{self, NewUser, UserRow};
+use crate::attempts::{Attempt, Attempts};
+use crate::db::{Db, Id, StoreError, Timestamp};
+use crate::fields::{Change, Field, Fields, FromFields, Rejection, text};
+use crate::guard::{AuthError, CurrentUser, bearer};
+use crate::http::answer::json;
+use crate::http::error::ApiError;
+use crate::http::origin::client_address;
+use crate::http::problem::Problem;
+use crate::http::{Json, PathId};
+use crate::passwords::{Passwords, Verified};
+use crate::sessions::Sessions;
+use crate::tokens::scopes;
+
+/// A new account.
+#[derive(Debug, ToSchema)]
+pub(crate) struct SignUp {
+    /// The e-mail address to log in with; its case does not matter.
+    #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
+    email: Email,
+    /// 8 to 72 bytes in UTF-8, not a common one, not the address.
+    #[schema(value_type = String, format = Password, max_length = 72, example = "correct horse battery staple")]
+    password: NewPassword,
+    /// How to be called.
+    #[schema(value_type = Option<String>, max_length = 200, example = "Ada Lovelace")]
+    full_name: Option<FullName>,
+}
+
+impl FromFields for SignUp {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email: Option<Email> = fields.required("email");
+        let password: Option<NewPassword> = fields.required("password");
+        let full_name = fields.optional("full_name");
+        let (email, password) = (email?, password?);
+        if password.is_email(&email) {
+            return fields.refuse("password", password_is_email());
+        }
+        Some(Self { email, password, full_name: full_name? })
+    }
+}
+
+/// A change of one's own account; what is absent stays.
+#[derive(Debug, ToSchema)]
+pub(crate) struct AccountChange {
+    /// The new name; `null` clears it.
+    #[schema(value_type = Option<String>, max_length = 200, example = "Countess of Lovelace")]
+    full_name: Change<FullName>,
+}
+
+impl FromFields for AccountChange {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { full_name: fields.change("full_name")? })
+    }
+}
+
+/// A password as typed, to be compared.
+#[derive(Debug)]
+struct TypedPassword(SecretString);
+
+impl Field for TypedPassword {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        text(value).map(|text| Self(text.into()))
+    }
+}
+
+/// The proof that it is really the owner who deletes the account.
+#[derive(Debug, ToSchema)]
+pub(crate) struct Deletion {
+    /// The account's password.
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
+    password: TypedPassword,
+}
+
+impl FromFields for Deletion {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { password: fields.required("password")? })
+    }
+}
+
+/// A new password, and the proof that it is the owner who sets it.
+#[derive(Debug, ToSchema)]
+pub(crate) struct PasswordChange {
+    /// The password until now.
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
+    current_password: TypedPassword,
+    /// 8 to 72 bytes in UTF-8, not a common one, not the e-mail address.
+    #[schema(value_type = String, format = Password, max_length = 72, example = "even longer horse battery staple")]
+    new_password: NewPassword,
+}
+
+impl FromFields for PasswordChange {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let (current_password, new_password) = (fields.required("current_password"), fields.required("new_password"));
+        Some(Self { current_password: current_password?, new_password: new_password? })
+    }
+}
+
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(sign_up)
+        .service(read_profile)
+        .service(read_me)
+        .service(update_me)
+        .service(delete_me)
+        .service(change_password);
+}
+
+/// Sign up
+///
+/// Makes an account. Log in with it at `/login`.
+#[utoipa::path(
+    tag = "accounts",
+    request_body = SignUp,
+    responses(
+        (status = 201, description = "The account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
+        (status = 409, description = "There is an account with that e-mail address.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[post("/signup")]
+pub(crate) async fn sign_up(
+    req: HttpRequest,
+    body: Json<SignUp>,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    attempts: Data<Attempts>,
+) -> Result<HttpResponse, ApiError> {
+    let begun = attempts.begin(&Attempt::to_sign_up(client_address(&req)), Timestamp::now()).await?;
+    let Json(SignUp { email, password, full_name }) = body;
+    let password_hash = passwords.hash(password).await?;
+    let now = Timestamp::now();
+    let user = NewUser {
+        email_key: email.key(),
+        email: email.as_str().to_owned(),
+        password_hash,
+        full_name: full_name.map(FullName::into_string),
+        is_active: true,
+        is_admin: false,
+        email_verified: false,
+        created_at: now,
+        updated_at: now,
+    };
+    match db.write(move |conn| store::insert_user(conn, &user)).await {
+        // It tells of an account that exists, so only so many are answered.
+        Err(StoreError::Taken) => {
+            begun.failed(now).await;
+            Err(ApiError::Conflict("There is an account with that e-mail address."))
+        }
+        result => {
+            let row = result?;
+            begun.signed_up(now).await;
+            let location = format!("/profile/{}", row.id);
+            Ok(json(HttpResponse::Created().insert_header((LOCATION, location)), &User::from(row)))
+        }
+    }
+}
+
+/// Read a profile
+///
+/// One's own; admins read anybody's. Any other id is forbidden, whether there is such an account or not.
+#[utoipa::path(
+    tag = "accounts",
+    params(("id" = i64, Path, description = "The account's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)),
+    security(("OAuth2PasswordBearer" = ["profile"])),
+    responses(
+        (status = 200, description = "The account.", body = User),
+        (status = 404, description = "There is no such account (admins only).", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/profile/{id}", wrap = "bearer()")]
+pub(crate) async fn read_profile(
+    user: CurrentUser<scopes::Profile>,
+    PathId(id): PathId,
+    db: Data<Db>,
+) -> Result<HttpResponse, ApiError> {
+    if id != user.id() && !user.is_admin() {
+        return Err(ApiError::Forbidden("This is not your profile."));
+    }
+    let row = db.read(move |conn| store::find_user(conn, id)).await?;
+    match row {
+        Some(row) if id != user.id() || row.is_active => Ok(json(&mut HttpResponse::Ok(), &User::from(row))),
+        _ if id == user.id() => Err(AuthError::AccountGone.into()),
+        _ => Err(ApiError::NotFound),
+    }
+}
+
+/// Read one's own account
+///
+/// Of whoever the token was given to.
+#[utoipa::path(
+    tag = "accounts",
+    security(("OAuth2PasswordBearer" = ["profile"])),
+    responses((status = 200, description = "The account.", body = User))
+)]
+#[get("/me")]
+pub(crate) async fn read_me(user: CurrentUser<scopes::Profile>, db: Data<Db>) -> Result<HttpResponse, ApiError> {
+    let row = find_active(&db, user.id()).await?;
+    Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
+}
+
+/// Change one's own account
+///
+/// What is absent stays.
+#[utoipa::path(
+    tag = "accounts",
+    request_body = AccountChange,
+    security(("OAuth2PasswordBearer" = ["profile"])),
+    responses((status = 200, description = "The account as it is now.", body = User))
+)]
+#[patch("/me")]
+pub(crate) async fn update_me(
+    user: CurrentUser<scopes::Profile>,
+    body: Json<AccountChange>,
+    db: Data<Db>,
+) -> Result<HttpResponse, ApiError> {
+    let id = user.id();
+    let row = match body.0.full_name {
+        Change::Keep => Some(find_active(&db, id).await?),
+        change => {
+            let full_name = match change {
+                Change::Set(name) => Some(name.into_string()),
+                Change::Clear | Change::Keep => None,
+            };
+            let now = Timestamp::now();
+            db.write(move |conn| store::update_full_name(conn, id, full_name.as_deref(), now)).await?
+        }
+    };
+    let row = row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?;
+    Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
+}
+
+/// Delete one's own account
+///
+/// With its posts; every session ends. The password is asked for once more.
+#[utoipa::path(
+    tag = "accounts",
+    request_body = Deletion,
+    security(("OAuth2PasswordBearer" = ["profile"])),
+    responses((status = 204, description = "It is gone."))
+)]
+#[delete("/me")]
+pub(crate) async fn delete_me(
+    req: HttpRequest,
+    user: CurrentUser<scopes::Profile>,
+    body: Json<Deletion>,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    attempts: Data<Attempts>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ApiError> {
+    let row = find_active(&db, user.id()).await?;
+    confirm_password(&req, &row, body.0.password.0, &passwords, &attempts).await?;
+    let id = user.id();
+    sessions.end_all_with(id, None, move |conn, _| store::delete_user(conn, id)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Change one's own password
+///
+/// All other sessions end.
+#[utoipa::path(
+    tag = "accounts",
+    request_body = PasswordChange,
+    security(("OAuth2PasswordBearer" = ["profile"])),
+    responses((status = 204, description = "The new password holds from now on."))
+)]
+#[post("/me/password")]
+pub(crate) async fn change_password(
+    req: HttpRequest,
+    user: CurrentUser<scopes::Profile>,
+    body: Json<PasswordChange>,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    attempts: Data<Attempts>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ApiError> {
+    let row = find_active(&db, user.id()).await?;
+    let Json(PasswordChange { current_password, new_password }) = body;
+    if Email::parse(&row.email).is_ok_and(|email| new_password.is_email(&email)) {
+        let Rejection { kind, message } = password_is_email();
+        return Err(ApiError::invalid("body", "new_password", kind, &message));
+    }
+    confirm_password(&req, &row, current_password.0, &passwords, &attempts).await?;
+    let hash = passwords.hash(new_password).await?;
+    let id = user.id();
+    sessions
+        .end_all_with(id, Some(user.session_id()), move |conn, now| store::update_password(conn, id, &hash, now))
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The caller's account; a token of one that is gone or disabled is no longer good.
+async fn find_active(db: &Db, id: Id) -> Result<UserRow, ApiError> {
+    let row = db.read(move |conn| store::find_user(conn, id)).await?;
+    Ok(row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?)
+}
+
+async fn confirm_password(
+    req: &HttpRequest,
+    row: &UserRow,
+    password: SecretString,
+    passwords: &Passwords,
+    attempts: &Attempts,
+) -> Result<(), ApiError> {
+    use secrecy::ExposeSecret;
+    let key = Email::key_of(&row.email);
+    let attempt = Attempt::on_account(&key, password.expose_secret(), client_address(req));
+    let begun = attempts.begin(&attempt, Timestamp::now()).await?;
+    match passwords.verify(password, Some(row.password_hash.clone())).await? {
+        Verified::Right { .. } => {
+            begun.succeeded(Timestamp::now()).await;
+            Ok(())
+        }
+        Verified::Wrong => {
+            begun.failed(Timestamp::now()).await;
+            Err(ApiError::Forbidden("The password is not right."))
+        }
+    }
+}

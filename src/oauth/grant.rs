@@ -1,0 +1,131 @@
+//! The token endpoint's grants: password (RFC 6749 §4.3) and refresh token (§6).
+
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::answer::TokenAnswer;
+use super::error::OAuthError;
+use super::form::OAuthForm;
+use crate::accounts::Email;
+use crate::accounts::store::{self, UserRow};
+use crate::attempts::{Attempt, Attempts};
+use crate::clients::{Client, ClientCredentials, Grant};
+use crate::db::{Db, Timestamp};
+use crate::passwords::{Passwords, Verified};
+use crate::sessions::{Origin, Sessions};
+use crate::tokens::scope::ScopeSet;
+
+/// What the grants work with.
+pub(crate) struct Grants<'a> {
+    pub db: &'a Db,
+    pub sessions: &'a Sessions,
+    pub passwords: &'a Passwords,
+    pub attempts: &'a Attempts,
+}
+
+impl Grants<'_> {
+    /// Answers a token request, whatever its grant.
+    pub(crate) async fn answer(
+        &self,
+        credentials: ClientCredentials,
+        mut form: OAuthForm,
+        origin: Origin,
+    ) -> Result<TokenAnswer, OAuthError> {
+        match TokenRequest::read(&mut form)? {
+            TokenRequest::Password { username, password, scope } => {
+                // Before any look-up, of the client too.
+                let key = Email::key_of(&username);
+                let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
+                let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
+                let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
+                let verified = self.check_password(key, password).await;
+                match &verified {
+                    Ok(_) => begun.succeeded(Timestamp::now()).await,
+                    Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
+                    Err(_) => drop(begun),
+                }
+                let (user, renewed_hash) = verified?;
+                let scope = granted(scope, &user, &client)?;
+                self.sessions.open(user, renewed_hash, scope, &client, origin).await
+            }
+            TokenRequest::RefreshToken { token, scope } => {
+                let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
+                self.sessions.refresh(token.expose_secret(), scope, &client).await
+            }
+        }
+    }
+
+    /// The client, if it may use the grant.
+    async fn authenticate(
+        &self,
+        credentials: ClientCredentials,
+        grant: Grant,
+        address: IpAddr,
+    ) -> Result<Client, OAuthError> {
+        let settings = self.sessions.settings();
+        let client = credentials.authenticate(self.db, settings, self.attempts, address).await?;
+        let is_open = grant != Grant::Password || settings.password_grant;
+        if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
+    }
+
+    /// Unknown, wrong and disabled: the same look-up, the same work, the same answer.
+    async fn check_password(
+        &self,
+        key: String,
+        password: SecretString,
+    ) -> Result<(UserRow, Option<String>), OAuthError> {
+        let user = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        match (user.filter(|user| user.is_active), self.passwords.verify(password, hash).await?) {
+            (Some(user), Verified::Right { renewed_hash }) => Ok((user, renewed_hash)),
+            _ => Err(OAuthError::WrongCredentials),
+        }
+    }
+}
+
+/// What the user and the client may both have of what was asked for.
+fn granted(asked: Option<ScopeSet>, user: &UserRow, client: &Client) -> Result<ScopeSet, OAuthError> {
+    let may_have = ScopeSet::of_user(user.is_admin).intersection(&client.scopes);
+    let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
+    if scope.is_empty() {
+        let none_left = "None of the requested scopes is allowed to this user and client".to_owned();
+        return Err(OAuthError::InvalidScope(none_left));
+    }
+    Ok(scope)
+}
+
+/// A token request whose parameters are all there.
+enum TokenRequest {
+    Password { username: String, password: SecretString, scope: Option<ScopeSet> },
+    RefreshToken { token: SecretString, scope: Option<ScopeSet> },
+}
+
+impl TokenRequest {
+    fn read(form: &mut OAuthForm) -> Result<Self, OAuthError> {
+        let grant_type = form.take("grant_type")?;
+        let username = form.take("username")?.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        let grant = match (grant_type.as_deref(), &username) {
+            // As FastAPI's form does.
+            (None, Some(_)) => Grant::Password,
+            (None, None) => return Err(OAuthError::missing("grant_type")),
+            (Some(text), _) => Grant::parse(text).ok_or(OAuthError::UnsupportedGrantType)?,
+        };
+        match grant {
+            Grant::Password => Ok(Self::Password {
+                username: username.ok_or_else(|| OAuthError::missing("username"))?,
+                password: form.require("password")?.into(),
+                scope: scope(form)?,
+            }),
+            Grant::RefreshToken => {
+                Ok(Self::RefreshToken { token: form.require("refresh_token")?.into(), scope: scope(form)? })
+            }
+        }
+    }
+}
+
+fn scope(form: &mut OAuthForm) -> Result<Option<ScopeSet>, OAuthError> {
+    let asked = form.take("scope")?.map(|text| ScopeSet::parse(&text)).transpose();
+    let asked = asked.map_err(|error| OAuthError::InvalidScope(error.to_string()))?;
+    Ok(asked.filter(|scope| !scope.is_empty()))
+}

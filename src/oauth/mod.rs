@@ -1,0 +1,13 @@
+//! The OAuth2 endpoints (RFC 6749, 7009, 7662, 8414, 7517): how a token is requested, inspected and revoked.
+
+pub(crate) mod answer;
+pub(crate) mod error;
+pub(crate) mod form;
+pub(crate) mod grant;
+pub(crate) mod metadata;
+pub(crate) mod routes;
+
+pub use error::OAuthError;
+
+/// The paths whose errors are those of RFC 6749 §5.2.
+pub(crate) const OAUTH_ENDPOINTS: [&str; 3] = ["/login", "/revoke", "/introspect"];

@@ -1,0 +1,208 @@
+//! `/login`, `/revoke` and `/introspect`.
+
+use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, post};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::answer::TokenAnswer;
+use super::error::OAuthError;
+use super::form::OAuthForm;
+use super::grant::Grants;
+use crate::accounts::store as accounts;
+use crate::attempts::Attempts;
+use crate::clients::{ClientCredentials, Grant};
+use crate::db::{Db, Timestamp};
+use crate::http::origin::{client_address, user_agent};
+use crate::metrics::{self, Metrics};
+use crate::passwords::Passwords;
+use crate::sessions::{Origin, Sessions};
+
+// Only for the document; what comes is read by `OAuthForm`.
+/// The form of the token endpoint.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form in the OpenAPI document")]
+pub(crate) struct LoginForm {
+    /// `password` (also assumed when it is absent) or `refresh_token`.
+    #[schema(example = "password", nullable = false)]
+    grant_type: Option<String>,
+    /// The e-mail address; empty with a refresh token.
+    #[schema(example = "ada@example.com", nullable = false)]
+    username: String,
+    /// The password, as typed; empty with a refresh token.
+    #[schema(format = Password, example = "correct horse battery staple")]
+    password: String,
+    /// Space-separated; empty: all that you may have.
+    #[schema(example = "", nullable = false)]
+    scope: Option<String>,
+    /// Empty: the built-in public client `keyfob`.
+    #[schema(example = "", nullable = false)]
+    client_id: Option<String>,
+    /// Only for confidential clients.
+    #[schema(format = Password, example = "", nullable = false)]
+    client_secret: Option<String>,
+    /// For `grant_type=refresh_token`: the newest refresh token.
+    #[schema(format = Password, example = "", nullable = false)]
+    refresh_token: Option<String>,
+}
+
+/// The form of `/revoke` and `/introspect`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form in the OpenAPI document")]
+pub(crate) struct TokenForm {
+    /// An access token or a refresh token.
+    #[schema(format = Password, min_length = 1, example = "kfr_AAAAAAAAAAEAAAAAAAAAAQ")]
+    token: String,
+    /// `access_token` or `refresh_token`; only a hint, it may be wrong.
+    #[schema(example = "", nullable = false)]
+    token_type_hint: Option<String>,
+    /// Empty: the built-in public client `keyfob`.
+    #[schema(example = "", nullable = false)]
+    client_id: Option<String>,
+    /// Only for confidential clients.
+    #[schema(format = Password, example = "", nullable = false)]
+    client_secret: Option<String>,
+}
+
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(log_in).service(log_out).service(introspect_token);
+}
+
+/// Log in, or renew a log-in
+///
+/// The OAuth2 token endpoint (RFC 6749 §4.3, §6). For first-party apps only: an app that you did not make must never ask
+/// for these passwords (RFC 9700 §2.4).
+#[utoipa::path(
+    tag = "oauth",
+    operation_id = "log_in",
+    request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The tokens.", body = TokenAnswer, headers(("Cache-Control" = String, description = "`no-store`"))),
+    )
+)]
+#[post("/login")]
+pub(crate) async fn log_in(
+    req: HttpRequest,
+    mut form: OAuthForm,
+    db: Data<Db>,
+    sessions: Data<Sessions>,
+    passwords: Data<Passwords>,
+    attempts: Data<Attempts>,
+) -> Result<HttpResponse, OAuthError> {
+    let origin = Origin { ip: client_address(&req), user_agent: user_agent(&req) };
+    let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts };
+    let counted = req.app_data::<Data<Metrics>>().map(|metrics| (metrics, grant_of(&form)));
+    let answer = match ClientCredentials::read(&req, &mut form) {
+        Ok(credentials) => grants.answer(credentials, form, origin).await,
+        Err(error) => Err(error),
+    };
+    if let Some((metrics, grant)) = counted {
+        metrics.count_login(grant, answer.as_ref().err().map_or(metrics::SUCCESS, OAuthError::outcome));
+    }
+    Ok(secret_json(&answer?))
+}
+
+/// The grant that a form asks for, as it is counted.
+fn grant_of(form: &OAuthForm) -> &'static str {
+    let grant = form.peek("grant_type").map_or(Some(Grant::Password), Grant::parse);
+    grant.map_or(metrics::OTHER, Grant::as_str)
+}
+
+/// Log out
+///
+/// Ends the session of a token (RFC 7009): its refresh token at once, its access tokens within a second (two on
+/// PostgreSQL). Also 200 for a token that is not known.
+#[utoipa::path(
+    tag = "oauth",
+    operation_id = "log_out",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token is good for nothing any more.", body = Object, example = json!({})))
+)]
+#[post("/revoke")]
+pub(crate) async fn log_out(
+    req: HttpRequest,
+    mut form: OAuthForm,
+    db: Data<Db>,
+    sessions: Data<Sessions>,
+    attempts: Data<Attempts>,
+) -> Result<HttpResponse, OAuthError> {
+    let credentials = ClientCredentials::read(&req, &mut form)?;
+    let client = credentials.authenticate(&db, sessions.settings(), &attempts, client_address(&req)).await?;
+    let token = form.require("token")?;
+    let now = Timestamp::now();
+    let session = match sessions.check_access(&token, now) {
+        Ok(claims) => Some((claims.client_id.clone(), claims.user_id, claims.session_id)),
+        Err(_) => {
+            let found = sessions.find_of_refresh_token(&token).await?;
+            found.map(|session| (session.client_id, session.user_id, session.id))
+        }
+    };
+    // Another client's token is left alone and not confirmed (RFC 7009 §2.1, §2.2).
+    if let Some((client_id, user_id, session_id)) = session
+        && client_id == client.id
+    {
+        sessions.end(user_id, session_id, now).await?;
+    }
+    Ok(secret_json(&json!({})))
+}
+
+/// Ask whether a token is good
+///
+/// For confidential clients (RFC 7662). Of a token that is not good nothing is said but that.
+#[utoipa::path(
+    tag = "oauth",
+    operation_id = "introspect_token",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "What the token says, or `{\"active\": false}`.", body = Object, example = json!({
+        "active": true, "scope": "profile posts", "client_id": "keyfob", "username": "ada@example.com",
+        "token_type": "bearer", "exp": 1_795_295_580, "iat": 1_795_294_680, "sub": "1", "aud": "keyfob",
+        "iss": "http://127.0.0.1:8000", "jti": "V1StGXR8Z5jdHi6BmyTAaQ", "sid": "1",
+    })))
+)]
+#[post("/introspect")]
+pub(crate) async fn introspect_token(
+    req: HttpRequest,
+    mut form: OAuthForm,
+    db: Data<Db>,
+    sessions: Data<Sessions>,
+    attempts: Data<Attempts>,
+) -> Result<HttpResponse, OAuthError> {
+    let credentials = ClientCredentials::read(&req, &mut form)?;
+    let client = credentials.authenticate(&db, sessions.settings(), &attempts, client_address(&req)).await?;
+    if client.is_public {
+        return Err(OAuthError::InvalidClient);
+    }
+    let token = form.require("token")?;
+    let now = Timestamp::now();
+    let answer = match sessions.check_access(&token, now) {
+        Ok(claims) => {
+            let id = claims.user_id;
+            let user = db.read(move |conn| accounts::find_user(conn, id)).await?.filter(|user| user.is_active);
+            user.map(|user| {
+                json!({
+                    "active": true, "scope": claims.scope, "client_id": claims.client_id, "username": user.email,
+                    "token_type": "bearer", "exp": claims.expires_at, "iat": claims.issued_at,
+                    "sub": id.to_string(), "aud": claims.aud, "iss": claims.iss, "jti": claims.token_id,
+                    "sid": claims.session_id.to_string(),
+                })
+            })
+        }
+        Err(_) => sessions.find_live(&token, now).await?.map(|session| {
+            json!({
+                "active": true, "scope": session.scope, "client_id": session.client_id,
+                "token_type": "refresh_token", "exp": session.ends_at().seconds(),
+                "iat": session.refreshed_at.seconds(), "sub": session.user_id.to_string(),
+                "iss": sessions.settings().issuer, "sid": session.id.to_string(),
+            })
+        }),
+    };
+    Ok(secret_json(&answer.unwrap_or_else(|| json!({ "active": false }))))
+}
+
+/// An answer that no cache may keep (RFC 6749 §5.1).
+fn secret_json(body: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(body)
+}

@@ -1,0 +1,58 @@
+//! For those who run the service: is it alive, and can it do its work?
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::db::Db;
+use crate::http::error::ApiError;
+use crate::http::problem::Problem;
+use crate::sessions::Sessions;
+
+/// How long the database may take to answer.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(check_health).service(check_readiness);
+}
+
+/// Is it alive?
+///
+/// 200 while the process lives, whatever else is wrong.
+#[utoipa::path(tag = "operations", responses((status = 200, description = "The process lives.", body = Health)))]
+#[get("/healthz")]
+pub(crate) async fn check_health() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok" })
+}
+
+/// Can it do its work?
+///
+/// Whether the database answers: what a load balancer asks.
+#[utoipa::path(
+    tag = "operations",
+    responses(
+        (status = 200, description = "The database answers.", body = Health),
+        (status = 503, description = "The database does not answer within a second, or revocations cannot be learned of.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/readyz")]
+pub(crate) async fn check_readiness(db: Data<Db>, sessions: Data<Sessions>) -> Result<HttpResponse, ApiError> {
+    let slow = || ApiError::Unavailable("the database did not answer within 1 s".into());
+    tokio::time::timeout(READY_WITHIN, db.ping()).await.map_err(|_| slow())??;
+    if !sessions.hears_revocations() {
+        return Err(ApiError::Unavailable("no news of revocations".into()));
+    }
+    Ok(HttpResponse::Ok().json(Health { status: "ok" }))
+}

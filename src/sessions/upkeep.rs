@@ -1,0 +1,69 @@
+//! What sessions need done now and then: news read, uses written, leftovers deleted.
+
+use std::time::{Duration, Instant};
+
+use super::Sessions;
+use super::uses::Noted;
+use crate::db::{StoreError, Timestamp};
+use crate::tokens::store;
+
+/// How long ended sessions are kept, in seconds: somebody may ask what became of one.
+const KEEP_ENDED_SECONDS: u64 = 7 * 86400;
+/// How long revocations are kept when no access token needs them any more, in seconds: the clock may be ahead, and be set back.
+const KEEP_REVOCATIONS_SECONDS: u64 = 86400;
+
+/// How often an unknown key may send a replica to the database.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+impl Sessions {
+    /// Reads the feed of revocations.
+    pub(crate) async fn poll_revocations(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.revocations.poll(&self.db, now).await
+    }
+
+    /// Writes the noted uses.
+    pub(crate) async fn flush_uses(&self, now: Timestamp) -> Result<(), StoreError> {
+        let noted = self.uses.unwritten();
+        if !noted.is_empty() {
+            let batch = noted.clone();
+            self.db
+                .write(move |conn| {
+                    let each = |used: &Noted| store::update_use(conn, used.session_id, used.generation, used.at);
+                    batch.iter().try_for_each(each)
+                })
+                .await?;
+        }
+        self.uses.mark_written(&noted, now);
+        Ok(())
+    }
+
+    /// Deletes some sessions and revocations that have long expired; whether there may be more.
+    pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let sessions_before = now.minus_seconds(KEEP_ENDED_SECONDS);
+        let revocations_before = now.minus_seconds(KEEP_REVOCATIONS_SECONDS);
+        self.db.write(move |conn| store::delete_expired(conn, revocations_before, sessions_before)).await
+    }
+
+    /// Whether revocations can be learned of.
+    pub(crate) fn hears_revocations(&self) -> bool {
+        !self.revocations.is_broken()
+    }
+
+    /// How old the newest news of revocations are.
+    pub(crate) fn revocation_feed_age(&self) -> Duration {
+        self.revocations.age()
+    }
+
+    /// Looks for keys that this replica does not know, five times a second at the most; whether one should be asked for again.
+    /// Requests that come meanwhile wait for that look instead of being refused.
+    pub(crate) async fn look_for_new_keys(&self, now: Timestamp) -> bool {
+        let mut looked_at = self.looked_for_keys_at.lock().await;
+        // What was looked for just now may have been found since this was asked.
+        if looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return true;
+        }
+        let reloaded = self.keyring.reload(&self.db, now).await;
+        *looked_at = Some(Instant::now());
+        reloaded.inspect_err(|error| tracing::warn!(cause = %error, "keys could not be reloaded")).is_ok()
+    }
+}

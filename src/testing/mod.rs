@@ -1,0 +1,6 @@
+//! What only tests and fuzzing see.
+
+#[cfg(fuzzing)]
+pub mod fuzzing;
+#[cfg(test)]
+pub(crate) mod properties;
