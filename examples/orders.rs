@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer, get};
 use diesel::prelude::*;
-use keyfob::{ApiError, CurrentUser, Field, Fields, FromFields, Id, Keyfob, Query, Rejection, Settings};
+use keyfob::{ApiError, CurrentUser, Failure, Field, Fields, FromFields, Id, Keyfob, Query, Rejection, Settings};
 use serde::Serialize;
 
 diesel::table! {
@@ -56,8 +56,8 @@ async fn read_order(user: CurrentUser, query: Query<OrderQuery>, shop: Data<Shop
     let (order_id, owner_id) = (query.0.id, user.id());
     let found = web::block(move || shop.find_order(order_id, owner_id)).await;
     let order = found
-        .map_err(|error| ApiError::Internal(error.to_string()))?
-        .map_err(|error| ApiError::Internal(error.to_string()))?;
+        .map_err(|error| Failure::Internal(error.to_string()))?
+        .map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(HttpResponse::Ok().json(order.ok_or(ApiError::NotFound)?))
 }
 

@@ -48,6 +48,7 @@ pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};
 pub use guard::{AuthError, CurrentUser, MaybeUser, bearer};
 pub use http::error::ApiError;
+pub use http::failure::Failure;
 pub use http::{Json, PathId, Query};
 pub use oauth::OAuthError;
 pub use tokens::{AccessToken, RequiredScope, ScopeSet, scopes};

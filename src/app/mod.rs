@@ -16,8 +16,11 @@ use crate::db::{Db, OpenError, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
 use crate::http::body::BodyLimit;
+use crate::http::error::ApiError;
+use crate::http::failure::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
+use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
 use crate::operations::health;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
@@ -110,6 +113,11 @@ fn features(cfg: &mut ApiConfig<'_>) {
         .configure(docs::configure);
 }
 
+/// The form in which the clients of a path expect an error.
+const ERROR_FORM: ErrorForm = ErrorForm(|path, failure| {
+    if OAUTH_ENDPOINTS.contains(&path) { OAuthError::from(failure).into() } else { ApiError::from(failure).into() }
+});
+
 /// The OpenAPI 3.1 document of the service.
 #[must_use]
 pub fn openapi_document() -> utoipa::openapi::OpenApi {
@@ -146,7 +154,7 @@ impl Keyfob {
     /// # Errors
     /// [`StartError`] says in one line what is wrong and what to do.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
-        let routes = Routes::new(openapi_document);
+        let routes = Routes::new(openapi_document, &docs::FILES);
         let root_path = &settings.server.root_path;
         if routes.begin_with(root_path) {
             return Err(StartError::RootPath(root_path.clone()));

@@ -8,8 +8,9 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use rustls::ServerConfig;
 
-use super::{Keyfob, StartError, openapi_document};
+use super::{ERROR_FORM, Keyfob, StartError, openapi_document};
 use crate::config::DatabaseUrl;
+use crate::docs;
 use crate::http::server::connections::{self, Connections};
 use crate::http::server::conventions::conventions;
 use crate::http::server::cors::{self, AllowedOrigins, ignore_foreign_origin};
@@ -104,7 +105,7 @@ impl Keyfob {
             return Ok(None);
         }
         let has_writer = matches!(parts.settings.database.url, DatabaseUrl::Sqlite(_));
-        let metrics = Metrics::new(&openapi_document(), has_writer).map_err(std::io::Error::other)?;
+        let metrics = Metrics::new(&openapi_document(), &docs::FILES, has_writer).map_err(std::io::Error::other)?;
         parts.passwords.watch(metrics.hash_queue.clone());
         parts.db.watch(metrics.write_queue.clone());
         Ok(Some(Data::new(metrics)))
@@ -134,6 +135,7 @@ impl Keyfob {
             App::new()
                 .configure(|cfg| keyfob.configure(cfg))
                 .configure(|cfg| watched.add(cfg))
+                .app_data(ERROR_FORM)
                 .app_data(keyfob.0.routes.clone())
                 .default_service(web::to(no_route))
                 .wrap(from_fn(limits::head))

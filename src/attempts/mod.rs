@@ -20,9 +20,7 @@ use windows::{KEEP_SECONDS, Name, Names, Verdict, Windows};
 
 use crate::config::RateLimitSettings;
 use crate::db::{Db, StoreError, Timestamp};
-use crate::http::error::ApiError;
 use crate::http::origin::network;
-use crate::oauth::OAuthError;
 
 /// How long an attempt waits for others at the same account to be decided, in seconds.
 const PATIENCE_SECONDS: u64 = 20;
@@ -267,18 +265,6 @@ impl Drop for Begun<'_> {
     fn drop(&mut self) {
         self.attempts.lock().release(&self.names);
         self.attempts.decided.notify_waiters();
-    }
-}
-
-impl From<TooMany> for OAuthError {
-    fn from(TooMany { retry_after_seconds }: TooMany) -> Self {
-        Self::SlowDown { retry_after_seconds }
-    }
-}
-
-impl From<TooMany> for ApiError {
-    fn from(TooMany { retry_after_seconds }: TooMany) -> Self {
-        Self::TooManyAttempts { retry_after_seconds }
     }
 }
 

@@ -15,6 +15,9 @@ use utoipa_swagger_ui::Config;
 
 use crate::http::error::ApiError;
 
+/// Paths that the OpenAPI document leaves out: the files of the pages.
+pub(crate) const FILES: [&str; 4] = ["/docs/", "/docs/{file}", "/redoc/", "/redoc/{file}"];
+
 const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");
 const ICON: &str = include_str!("icon.svg");
@@ -102,7 +105,7 @@ async fn read_docs_asset(file: Path<String>) -> Result<HttpResponse, ApiError> {
     let used = ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js"];
     let found = used.iter().find(|name| **name == file.as_str()).ok_or(ApiError::NotFound)?;
     let found = utoipa_swagger_ui::serve(found, Arc::new(Config::from("/openapi.json")))
-        .map_err(|error| ApiError::Internal(error.to_string()))?
+        .map_err(|error| ApiError::internal(error.to_string()))?
         .ok_or(ApiError::NotFound)?;
     Ok(asset(&found.content_type, Bytes::from(found.bytes.into_owned())))
 }
@@ -116,7 +119,7 @@ fn page(html: &'static str, policy: &'static str) -> HttpResponse {
 }
 
 fn json(text: &Text) -> Result<HttpResponse, ApiError> {
-    let text = text.as_ref().map_err(|error| ApiError::Internal(error.clone()))?;
+    let text = text.as_ref().map_err(|error| ApiError::internal(error.as_str()))?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text.clone()))
 }
 

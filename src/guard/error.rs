@@ -1,9 +1,9 @@
 //! Why a request is not let in (RFC 6750 §3). Each variant is a cause; one place turns causes into challenges.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 
-use crate::http::problem::Problem;
+use crate::http::error::ApiError;
 use crate::tokens::REALM;
 
 /// Why a request was not let in.
@@ -55,8 +55,12 @@ impl ResponseError for AuthError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
-        response.insert_header((header::WWW_AUTHENTICATE, self.challenge()));
-        Problem::new(self.status_code(), self.to_string()).respond(&mut response)
+        ApiError::from(*self).error_response()
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        Self::Challenged { status: error.status_code(), challenge: error.challenge(), detail: error.to_string() }
     }
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::error::ApiError;
+use super::failure::Failure;
 use crate::db::Id;
 use crate::fields::{Fields, FromFields};
 
@@ -84,7 +85,7 @@ pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     let announced = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     match announced {
         Some(bytes) if usize::try_from(bytes).is_ok_and(|bytes| bytes <= max_bytes) => Ok(()),
-        _ => Err(ApiError::BodyTooLarge { max_bytes }),
+        _ => Err(Failure::BodyTooLarge { max_bytes }.into()),
     }
 }
 
@@ -93,12 +94,12 @@ pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFu
     let BodyLimit { max_bytes, max_seconds } = limit(req);
     let payload = actix_web::web::Payload::from_request(req, payload).into_inner();
     Box::pin(async move {
-        let payload = payload.map_err(|error| ApiError::Internal(error.to_string()))?;
+        let payload = payload.map_err(|error| ApiError::internal(error.to_string()))?;
         let mut reading = Box::pin(payload.to_bytes_limited(max_bytes));
         match timeout(Duration::from_secs(max_seconds), &mut reading).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(_))) => Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into())),
-            Ok(Err(_)) => Err(ApiError::BodyTooLarge { max_bytes }),
+            Ok(Err(_)) => Err(Failure::BodyTooLarge { max_bytes }.into()),
             Err(_) => {
                 // actix-http 3.20: once a chunked body is dropped, its rest is awaited for however long it takes, and
                 // only then the connection closed. While somebody holds the body, the answer closes it.
@@ -106,7 +107,7 @@ pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFu
                     sleep(HELD).await;
                     drop(reading);
                 });
-                Err(ApiError::BodyTooSlow { max_seconds })
+                Err(Failure::BodyTooSlow { max_seconds }.into())
             }
         }
     })

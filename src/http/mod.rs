@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod etag;
+pub(crate) mod failure;
 pub(crate) mod origin;
 pub(crate) mod problem;
 pub(crate) mod server;

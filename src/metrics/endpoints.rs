@@ -11,7 +11,6 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::PathItem;
 
 use super::{OTHER, registered};
-use crate::http::server::fallback::FILES;
 
 /// The route of what matched none.
 const NO_ROUTE: &str = "none";
@@ -49,7 +48,7 @@ struct Endpoint {
 }
 
 impl Endpoints {
-    pub(super) fn new(document: &OpenApi, registry: &Registry) -> Result<Self, Error> {
+    pub(super) fn new(document: &OpenApi, files: &[&str], registry: &Registry) -> Result<Self, Error> {
         let requests = Opts::new("keyfob_http_requests_total", "Requests, by method, route and status.");
         let name = "keyfob_http_request_duration_seconds";
         let seconds =
@@ -65,7 +64,7 @@ impl Endpoints {
         for (pattern, item) in &document.paths.paths {
             endpoints.add(pattern, methods(item));
         }
-        for pattern in FILES {
+        for pattern in files {
             endpoints.add(pattern, vec![Method::GET]);
         }
         Ok(endpoints)
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
 
     fn endpoints() -> Endpoints {
-        Endpoints::new(&crate::app::openapi_document(), &Registry::new()).expect("endpoints")
+        Endpoints::new(&crate::app::openapi_document(), &["/docs/{file}"], &Registry::new()).expect("endpoints")
     }
 
     fn route(endpoints: &Endpoints, method: &Method, path: &str) -> String {

@@ -81,7 +81,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When two metrics have the same name.
-    pub(crate) fn new(document: &OpenApi, has_writer: bool) -> Result<Self, Error> {
+    pub(crate) fn new(document: &OpenApi, files: &[&str], has_writer: bool) -> Result<Self, Error> {
         let registry = Registry::new();
         let hash_queue = Queue::new("keyfob_hash_queue", "for a thread that hashes passwords")?;
         hash_queue.register(&registry)?;
@@ -91,7 +91,7 @@ impl Metrics {
         }
         register_process(&registry)?;
         Ok(Self {
-            endpoints: Endpoints::new(document, &registry)?,
+            endpoints: Endpoints::new(document, files, &registry)?,
             logins: logins(&registry)?,
             refused_connections: refused_connections(&registry)?,
             gauges: Gauges::new(&registry)?,

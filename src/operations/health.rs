@@ -10,6 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::db::Db;
 use crate::http::error::ApiError;
+use crate::http::failure::Failure;
 use crate::http::problem::Problem;
 use crate::sessions::Sessions;
 
@@ -49,10 +50,10 @@ pub(crate) async fn check_health() -> HttpResponse {
 )]
 #[get("/readyz")]
 pub(crate) async fn check_readiness(db: Data<Db>, sessions: Data<Sessions>) -> Result<HttpResponse, ApiError> {
-    let slow = || ApiError::Unavailable("the database did not answer within 1 s".into());
+    let slow = || Failure::Unavailable("the database did not answer within 1 s".into());
     tokio::time::timeout(READY_WITHIN, db.ping()).await.map_err(|_| slow())??;
     if !sessions.hears_revocations() {
-        return Err(ApiError::Unavailable("no news of revocations".into()));
+        return Err(Failure::Unavailable("no news of revocations".into()).into());
     }
     Ok(HttpResponse::Ok().json(Health { status: "ok" }))
 }

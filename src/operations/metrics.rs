@@ -10,6 +10,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 
 use crate::db::Db;
 use crate::http::error::ApiError;
+use crate::http::failure::Failure;
 use crate::http::server::conventions::conventions;
 use crate::metrics::{Metrics, Reading};
 use crate::sessions::Sessions;
@@ -33,7 +34,7 @@ pub(crate) fn listen(address: SocketAddr, page: Page) -> std::io::Result<(Vec<So
     let server = HttpServer::new(move || {
         let route = web::resource("/metrics").route(web::get().to(read_metrics)).default_service(web::to(
             async || -> Result<HttpResponse, ApiError> {
-                Err(ApiError::MethodNotAllowed { allow: "GET, HEAD".into() })
+                Err(Failure::MethodNotAllowed { allow: "GET, HEAD".into() }.into())
             },
         ));
         App::new()
@@ -51,6 +52,6 @@ async fn read_metrics(page: Data<Page>) -> Result<HttpResponse, ApiError> {
     let (connections_used, connections_idle, connections_max) = page.db.connections();
     let feed_age = page.sessions.revocation_feed_age();
     let reading = Reading { connections_used, connections_idle, connections_max, feed_age };
-    let text = page.metrics.page(reading).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let text = page.metrics.page(reading).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
 }

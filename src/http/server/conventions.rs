@@ -11,10 +11,9 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::request_id::{self, X_REQUEST_ID};
-use crate::http::error::ApiError;
+use crate::http::failure::Cause;
 use crate::log::REQUEST;
 use crate::metrics::Metrics;
-use crate::oauth::OAuthError;
 
 /// Wraps the whole service.
 pub(crate) async fn conventions(
@@ -50,17 +49,11 @@ fn log<B>(res: &ServiceResponse<B>, method: &Method, id: &HeaderValue, started: 
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (method, path, id) = (method.as_str(), res.request().path(), id.to_str().unwrap_or_default());
     if status >= StatusCode::INTERNAL_SERVER_ERROR {
-        let cause = cause(res).unwrap_or_default();
+        let extensions = res.response().extensions();
+        // What went wrong inside, which the client is not told.
+        let cause = extensions.get::<Cause>().map_or("", |Cause(cause)| cause);
         tracing::error!(target: REQUEST, method, path, status = status.as_u16(), micros, id, cause);
     } else {
         tracing::info!(target: REQUEST, method, path, status = status.as_u16(), micros, id);
     }
-}
-
-/// What went wrong inside, which the client is not told.
-fn cause<B>(res: &ServiceResponse<B>) -> Option<String> {
-    let error = res.response().error()?;
-    let api = error.as_error::<ApiError>().and_then(ApiError::cause);
-    let cause = api.or_else(|| error.as_error::<OAuthError>().and_then(OAuthError::cause));
-    cause.map(str::to_owned)
 }

@@ -11,10 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::PathItem;
 
 use crate::http::error::ApiError;
-use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
-
-/// Paths that the document leaves out: the files of a page.
-pub(crate) const FILES: [&str; 4] = ["/docs/", "/docs/{file}", "/redoc/", "/redoc/{file}"];
+use crate::http::failure::{ErrorForm, Failure};
 
 /// Every path of the service with the methods that it takes: made when first asked, since most requests match a route.
 #[derive(Debug)]
@@ -24,8 +21,9 @@ pub(crate) struct Routes(LazyLock<Vec<Route>, Box<dyn FnOnce() -> Vec<Route> + S
 type Route = (ResourceDef, String);
 
 impl Routes {
-    pub(crate) fn new(document: fn() -> OpenApi) -> Self {
-        Self(LazyLock::new(Box::new(move || routes(&document()))))
+    /// Those of the document, and `files`: paths that it leaves out.
+    pub(crate) fn new(document: fn() -> OpenApi, files: &'static [&'static str]) -> Self {
+        Self(LazyLock::new(Box::new(move || routes(&document(), files))))
     }
 
     /// Whether a path's first segment is that of `prefix`.
@@ -44,15 +42,12 @@ impl Routes {
 /// The default service.
 pub(crate) async fn no_route(req: HttpRequest, routes: Data<Routes>) -> HttpResponse {
     let Some(allow) = routes.allow(req.path()) else { return ApiError::NotFound.error_response() };
-    if OAUTH_ENDPOINTS.contains(&req.path()) {
-        return OAuthError::MethodNotAllowed { allow: allow.to_owned() }.error_response();
-    }
-    ApiError::MethodNotAllowed { allow: allow.to_owned() }.error_response()
+    ErrorForm::response(&req, Failure::MethodNotAllowed { allow: allow.to_owned() })
 }
 
-fn routes(document: &OpenApi) -> Vec<Route> {
+fn routes(document: &OpenApi, files: &[&str]) -> Vec<Route> {
     let entry = |(path, item): (&String, &PathItem)| (ResourceDef::new(path.as_str()), allow(item));
-    let files = FILES.map(|path| (ResourceDef::new(path), "GET, HEAD".to_owned()));
+    let files = files.iter().map(|path| (ResourceDef::new(*path), "GET, HEAD".to_owned()));
     document.paths.paths.iter().map(entry).chain(files).collect()
 }
 

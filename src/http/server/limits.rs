@@ -6,8 +6,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::http::error::ApiError;
-use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
+use crate::http::failure::{ErrorForm, Failure};
 
 /// Largest request target and headers together, in bytes: twice what nginx takes (4 buffers of 8 KiB), so that a token far
 /// too long is still told so by 401. actix-http 3.20 by itself takes 96 headers and 128 KiB, and h2 what 16 MiB hold.
@@ -23,11 +22,7 @@ pub(crate) async fn head<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     if head_bytes(&req) > MAX_HEAD_BYTES {
-        let max_bytes = MAX_HEAD_BYTES;
-        let refused: Error = match OAUTH_ENDPOINTS.contains(&req.path()) {
-            true => OAuthError::HeadTooLarge { max_bytes }.into(),
-            false => ApiError::HeadTooLarge { max_bytes }.into(),
-        };
+        let refused = ErrorForm::error(req.request(), Failure::HeadTooLarge { max_bytes: MAX_HEAD_BYTES });
         return Ok(req.error_response(refused).map_into_right_body());
     }
     Ok(next.call(req).await?.map_into_left_body())

@@ -1,0 +1,141 @@
+//! What may fail on any route, whatever the route is for. The JSON routes answer it in the form of RFC 9457, the OAuth
+//! endpoints in that of RFC 6749 §5.2; status, headers and words are the same in both.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
+
+use super::error::ApiError;
+use crate::db::StoreError;
+
+/// When to retry a write that found no room, in seconds: somebody has to make some.
+const UNWRITABLE_SECONDS: u64 = 30;
+
+/// Why a request failed, independent of the route. The words have no full stop at the end: `error_description` has none.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The path is known, the method is not: 405 with `Allow`.
+    #[error("This path takes {allow} only")]
+    MethodNotAllowed {
+        /// The methods it takes, as the `Allow` header lists them.
+        allow: String,
+    },
+    /// The body is longer than `server.max_body_bytes`: 413.
+    #[error("The body is too large: at most {max_bytes} bytes are taken")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        max_bytes: usize,
+    },
+    /// The body did not arrive within `server.request_seconds`: 408, and the connection is closed (RFC 9110 §15.5.9).
+    #[error("The body took too long: it should arrive within {max_seconds} seconds")]
+    BodyTooSlow {
+        /// The limit in seconds.
+        max_seconds: u64,
+    },
+    /// The request line and headers are longer than is taken: 431, and the connection is closed (RFC 6585 §5).
+    #[error("The headers are too large: at most {max_bytes} bytes are taken")]
+    HeadTooLarge {
+        /// The limit in bytes.
+        max_bytes: usize,
+    },
+    /// Too many attempts from this address or at this account: 429.
+    #[error("Too many attempts. Try again in {retry_after_seconds} seconds")]
+    TooManyAttempts {
+        /// Seconds until it may be tried again.
+        retry_after_seconds: u64,
+    },
+    /// More passwords wait to be hashed than the queue takes, or this one waited too long: 503.
+    #[error("The service is busy. Try again in a moment")]
+    Busy {
+        /// Seconds until what waits now is done.
+        retry_after_seconds: u64,
+    },
+    /// The database cannot be reached: 503. The cause is logged, never sent.
+    #[error("The service is temporarily unavailable. Try again in a moment")]
+    Unavailable(String),
+    /// The disk of the database is full or read-only: reads still work, writes do not: 503.
+    #[error("Nothing can be stored at the moment; what is there can be read. Try again later")]
+    Unwritable(String),
+    /// A fault of the service: 500. The cause is logged, never sent.
+    #[error("The service made a mistake. It has been logged")]
+    Internal(String),
+}
+
+/// What went wrong inside, kept with the answer for the log.
+pub(crate) struct Cause(pub(crate) String);
+
+impl Failure {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy { .. } | Self::Unavailable(_) | Self::Unwritable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The answer with its status and headers, still without a body.
+    pub(crate) fn response(&self) -> HttpResponseBuilder {
+        let mut response = HttpResponse::build(self.status());
+        if let Some(seconds) = self.retry_after_seconds() {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        match self {
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            Self::BodyTooSlow { .. } | Self::HeadTooLarge { .. } => {
+                response.force_close();
+            }
+            Self::Unavailable(cause) | Self::Unwritable(cause) | Self::Internal(cause) => {
+                response.extensions_mut().insert(Cause(cause.clone()));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Unavailable(_) => Some(1),
+            Self::Unwritable(_) => Some(UNWRITABLE_SECONDS),
+            Self::TooManyAttempts { retry_after_seconds } | Self::Busy { retry_after_seconds } => {
+                Some(*retry_after_seconds)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            StoreError::Unwritable(cause) => Self::Unwritable(cause),
+            StoreError::Serialization => Self::Unavailable("too many serialization failures".into()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+/// Gives a failure the form that the clients of a path expect; the application supplies it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorForm(pub(crate) fn(&str, Failure) -> Error);
+
+impl ErrorForm {
+    /// The error to answer a request with.
+    pub(crate) fn error(req: &HttpRequest, failure: Failure) -> Error {
+        match req.app_data::<Self>() {
+            Some(Self(form)) => form(req.path(), failure),
+            None => ApiError::from(failure).into(),
+        }
+    }
+
+    /// The answer to a request.
+    pub(crate) fn response(req: &HttpRequest, failure: Failure) -> HttpResponse {
+        Self::error(req, failure).error_response()
+    }
+}

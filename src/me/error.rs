@@ -1,0 +1,18 @@
+//! How the domain's refusals are answered here.
+
+use crate::attempts::TooMany;
+use crate::http::error::ApiError;
+use crate::http::failure::Failure;
+use crate::passwords::Busy;
+
+impl From<Busy> for ApiError {
+    fn from(Busy { retry_after_seconds }: Busy) -> Self {
+        Failure::Busy { retry_after_seconds }.into()
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(TooMany { retry_after_seconds }: TooMany) -> Self {
+        Failure::TooManyAttempts { retry_after_seconds }.into()
+    }
+}
