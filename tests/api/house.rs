@@ -48,16 +48,16 @@ const BARRIERS: [(&str, &[&str]); 12] = [
 ];
 
 /// A source file: its path under `src/`, and its text without comments and tests.
-struct Source {
-    path: String,
-    text: String,
+pub(super) struct Source {
+    pub(super) path: String,
+    pub(super) text: String,
 }
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn sources() -> Vec<Source> {
+pub(super) fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
     let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
@@ -91,7 +91,7 @@ fn is_at(path: &str, place: &str) -> bool {
 }
 
 /// Every path that the `use` items of a text import, one for each leaf.
-fn imports(text: &str) -> Vec<String> {
+pub(super) fn imports(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (start, _) in text.match_indices("use ") {
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);

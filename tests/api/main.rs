@@ -36,6 +36,7 @@ mod posts_list;
 mod posts_versions;
 mod profile;
 mod redoc;
+mod rooms;
 mod root_path;
 mod secrets;
 mod settings;
