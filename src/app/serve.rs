@@ -9,6 +9,7 @@ use actix_web::{App, HttpServer};
 use rustls::ServerConfig;
 
 use super::{ERROR_FORM, Keyfob, StartError, openapi_document};
+use crate::clients::Grant;
 use crate::config::DatabaseUrl;
 use crate::docs;
 use crate::http::server::connections::{self, Connections};
@@ -18,7 +19,8 @@ use crate::http::server::fallback::no_route;
 use crate::http::server::limits;
 use crate::http::server::root_path::{RootPath, under_root_path};
 use crate::http::server::tls::Certificate;
-use crate::metrics::Metrics;
+use crate::metrics::{Labels, Metrics};
+use crate::oauth::OUTCOMES;
 use crate::operations::metrics::{self as metrics_page, Page};
 
 /// How long requests in flight may take after SIGTERM, in seconds.
@@ -105,7 +107,10 @@ impl Keyfob {
             return Ok(None);
         }
         let has_writer = matches!(parts.settings.database.url, DatabaseUrl::Sqlite(_));
-        let metrics = Metrics::new(&openapi_document(), &docs::FILES, has_writer).map_err(std::io::Error::other)?;
+        let document = openapi_document();
+        let grants = Grant::ALL.map(Grant::as_str);
+        let labels = Labels { document: &document, files: &docs::FILES, grants: &grants, outcomes: &OUTCOMES };
+        let metrics = Metrics::new(labels, has_writer).map_err(std::io::Error::other)?;
         parts.passwords.watch(metrics.hash_queue.clone());
         parts.db.watch(metrics.write_queue.clone());
         Ok(Some(Data::new(metrics)))

@@ -19,25 +19,19 @@ pub(crate) use queue::{Queue, Waiting};
 
 /// The label of what has none of the known values.
 pub(crate) const OTHER: &str = "other";
-const GRANTS: [&str; 3] = ["password", "refresh_token", OTHER];
-/// How a token request ends: well, or as `OAuthError::outcome` says.
-const OUTCOMES: [&str; 13] = [
-    SUCCESS,
-    "wrong_credentials",
-    "invalid_refresh_token",
-    "slow_down",
-    "busy",
-    "invalid_request",
-    "invalid_client",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "temporarily_unavailable",
-    "server_error",
-    OTHER,
-];
-/// The outcome of a token request that was answered with a token.
-pub(crate) const SUCCESS: &str = "success";
+
+/// What the labels may say; the features supply it.
+#[derive(Clone, Copy)]
+pub(crate) struct Labels<'a> {
+    /// The routes.
+    pub document: &'a OpenApi,
+    /// Paths that the document leaves out.
+    pub files: &'a [&'a str],
+    /// The grants of a token request.
+    pub grants: &'a [&'static str],
+    /// How a token request may end.
+    pub outcomes: &'a [&'static str],
+}
 
 /// Everything that is measured.
 pub(crate) struct Metrics {
@@ -77,11 +71,11 @@ pub(crate) struct Reading {
 }
 
 impl Metrics {
-    /// For the routes of a document; `has_writer` where one thread does all writing.
+    /// `has_writer` where one thread does all writing.
     ///
     /// # Errors
     /// When two metrics have the same name.
-    pub(crate) fn new(document: &OpenApi, files: &[&str], has_writer: bool) -> Result<Self, Error> {
+    pub(crate) fn new(labels: Labels<'_>, has_writer: bool) -> Result<Self, Error> {
         let registry = Registry::new();
         let hash_queue = Queue::new("keyfob_hash_queue", "for a thread that hashes passwords")?;
         hash_queue.register(&registry)?;
@@ -91,8 +85,8 @@ impl Metrics {
         }
         register_process(&registry)?;
         Ok(Self {
-            endpoints: Endpoints::new(document, files, &registry)?,
-            logins: logins(&registry)?,
+            endpoints: Endpoints::new(labels.document, labels.files, &registry)?,
+            logins: logins(labels, &registry)?,
             refused_connections: refused_connections(&registry)?,
             gauges: Gauges::new(&registry)?,
             hash_queue,
@@ -150,10 +144,12 @@ impl Gauges {
 }
 
 /// A counter for each pair, there from the start: a rate can only be taken of what was there before.
-fn logins(registry: &Registry) -> Result<Vec<Login>, Error> {
+fn logins(labels: Labels<'_>, registry: &Registry) -> Result<Vec<Login>, Error> {
     let opts = Opts::new("keyfob_logins_total", "Token requests, by grant and outcome.");
     let all = registered(registry, IntCounterVec::new(opts, &["grant", "outcome"])?)?;
-    let pairs = GRANTS.iter().flat_map(|grant| OUTCOMES.iter().map(move |outcome| (*grant, *outcome)));
+    let with_other = |known: &[&'static str]| [known, &[OTHER]].concat();
+    let (grants, outcomes) = (with_other(labels.grants), with_other(labels.outcomes));
+    let pairs = grants.iter().flat_map(|grant| outcomes.iter().map(move |outcome| (*grant, *outcome)));
     let login = |(grant, outcome)| {
         let count = all.get_metric_with_label_values(&[grant, outcome])?;
         Ok(Login { grant, outcome, count })

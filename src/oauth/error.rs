@@ -12,6 +12,24 @@ use crate::passwords::Busy;
 use crate::tokens::REALM;
 use crate::tokens::keys::KeyError;
 
+/// The outcome of a token request that was answered with a token.
+pub(super) const SUCCESS: &str = "success";
+/// How a token request may end: well, or as [`OAuthError::outcome`] says.
+pub(crate) const OUTCOMES: [&str; 12] = [
+    SUCCESS,
+    "wrong_credentials",
+    "invalid_refresh_token",
+    "slow_down",
+    "busy",
+    "invalid_request",
+    "invalid_client",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "temporarily_unavailable",
+    "server_error",
+];
+
 /// Why an OAuth endpoint refused. Texts keep to the characters of RFC 6749 §5.2: ASCII, no quotes, no backslash.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
@@ -137,5 +155,31 @@ impl From<ApiError> for OAuthError {
             ApiError::Failed(failure) => Self::Failed(failure),
             _ => Self::InvalidRequest("The body could not be read: it was cut off".into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_is_listed() {
+        let refusals = [
+            OAuthError::InvalidRequest(String::new()),
+            OAuthError::InvalidClient,
+            OAuthError::WrongCredentials,
+            OAuthError::InvalidRefreshToken,
+            OAuthError::UnauthorizedClient,
+            OAuthError::UnsupportedGrantType,
+            OAuthError::InvalidScope(String::new()),
+            Failure::TooManyAttempts { retry_after_seconds: 1 }.into(),
+            Failure::Busy { retry_after_seconds: 1 }.into(),
+            Failure::Unavailable(String::new()).into(),
+            Failure::Internal(String::new()).into(),
+        ];
+        for refusal in &refusals {
+            assert!(OUTCOMES.contains(&refusal.outcome()), "{}", refusal.outcome());
+        }
+        assert_eq!(refusals.len() + 1, OUTCOMES.len(), "and nothing else is");
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod metadata;
 pub(crate) mod routes;
 
 pub use error::OAuthError;
+pub(crate) use error::OUTCOMES;
 
 /// The paths whose errors are those of RFC 6749 §5.2.
 pub(crate) const OAUTH_ENDPOINTS: [&str; 3] = ["/login", "/revoke", "/introspect"];

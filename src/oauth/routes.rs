@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::TokenAnswer;
-use super::error::OAuthError;
+use super::error::{OAuthError, SUCCESS};
 use super::form::OAuthForm;
 use super::grant::Grants;
 use crate::accounts::store as accounts;
@@ -100,7 +100,7 @@ pub(crate) async fn log_in(
         Err(error) => Err(error),
     };
     if let Some((metrics, grant)) = counted {
-        metrics.count_login(grant, answer.as_ref().err().map_or(metrics::SUCCESS, OAuthError::outcome));
+        metrics.count_login(grant, answer.as_ref().err().map_or(SUCCESS, OAuthError::outcome));
     }
     Ok(secret_json(&answer?))
 }
