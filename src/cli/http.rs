@@ -1,11 +1,11 @@
 //! What the commands send to a running service.
 
 use std::io::IsTerminal;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Uri;
@@ -15,6 +15,8 @@ use super::CommandError;
 
 /// How long an answer may take, in seconds: a busy service hashes passwords in turn.
 const TIMEOUT_SECONDS: u64 = 60;
+/// How long a health check may take, in seconds.
+const HEALTH_SECONDS: u64 = 3;
 /// A larger answer is none of ours.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
 
@@ -34,20 +36,29 @@ pub(super) struct Answer {
 impl Service {
     /// The system's certificates are trusted, or those of `SSL_CERT_FILE`, so that a company's own are known here too.
     pub(super) fn at(url: &str) -> Result<Self, CommandError> {
-        let uri = url.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-        let uri = uri.ok_or_else(|| CommandError::Refused(format!("`{url}` is no http:// or https:// URL")))?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
         let trusted = rustls_native_certs::load_native_certs().certs;
         let trusted: Vec<_> = trusted.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(trusted)))
-            .unversioned_rustls_crypto_provider(provider);
+        let tls = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(trusted)));
+        Self::with(url, tls.unversioned_rustls_crypto_provider(provider()).build(), TIMEOUT_SECONDS)
+    }
+
+    /// A service that listens on an address of this machine. Its certificate names its public host, not the address, so it
+    /// is not verified: nothing secret is sent.
+    pub(super) fn on_this_machine(address: SocketAddr, is_tls: bool) -> Result<Self, CommandError> {
+        let scheme = if is_tls { "https" } else { "http" };
+        let tls = TlsConfig::builder().disable_verification(true).unversioned_rustls_crypto_provider(provider());
+        Self::with(&format!("{scheme}://{address}"), tls.build(), HEALTH_SECONDS)
+    }
+
+    fn with(url: &str, tls: TlsConfig, timeout_seconds: u64) -> Result<Self, CommandError> {
+        let uri = url.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        let uri = uri.ok_or_else(|| CommandError::Refused(format!("`{url}` is no http:// or https:// URL")))?;
         let config = Agent::config_builder()
-            .tls_config(tls.build())
+            .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(Duration::from_secs(TIMEOUT_SECONDS)))
+            .timeout_global(Some(Duration::from_secs(timeout_seconds)))
             .user_agent(concat!("keyfob/", env!("CARGO_PKG_VERSION")));
         Ok(Self { url: url.trim_end_matches('/').to_owned(), uri, agent: config.build().new_agent() })
     }
@@ -88,6 +99,10 @@ impl Service {
         })?;
         Ok(Answer { status, body })
     }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
 }
 
 /// One line of standard input, as it is; on a terminal asked for, a secret without echo.

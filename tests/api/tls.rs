@@ -145,6 +145,20 @@ fn a_certificate_with_another_key_stops_the_start_with_one_line() {
     assert!(line.starts_with("keyfob: server.tls_cert cert.pem: "), "{line}");
 }
 
+/// Whatever the certificate says: it is for the public name, and a health check asks by address.
+#[test]
+fn a_health_check_asks_a_service_under_tls_too() {
+    let mut server = Server::at(Arc::new(home()));
+    let mut asker = home();
+    asker.set("server.bind", &server.address);
+    asker.run(&["healthcheck"], "").expect_success();
+    server.kill();
+    asker.run(&["healthcheck"], "").expect_failure();
+    // What takes connections and answers nothing is not healthy.
+    let _silent = std::net::TcpListener::bind(&server.address).expect("the address is free");
+    asker.run(&["healthcheck"], "").expect_failure();
+}
+
 #[test]
 fn clients_that_never_do_their_handshake_keep_no_other_waiting() {
     /// More than actix-tls has handshakes under way at a time, unless it is told otherwise.
