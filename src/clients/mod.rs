@@ -6,7 +6,6 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::fill;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
@@ -17,7 +16,7 @@ use crate::config::TokenSettings;
 use crate::db::{Db, StoreError, Timestamp};
 use crate::oauth::error::OAuthError;
 use crate::oauth::form::OAuthForm;
-use crate::tokens::keys::KeyError;
+use crate::tokens::keys::{KeyError, random_bytes};
 use crate::tokens::scope::ScopeSet;
 use crate::tokens::store::{self, ClientRow};
 
@@ -199,9 +198,7 @@ impl TryFrom<ClientRow> for Client {
 
 /// A new client secret (256 random bits) and the hash that is kept of it.
 pub(crate) fn new_secret() -> Result<(String, Vec<u8>), KeyError> {
-    let mut bytes = [0; 32];
-    fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
-    let secret = format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+    let secret = format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes::<32>()?));
     let hash = digest(&SHA256, secret.as_bytes()).as_ref().to_vec();
     Ok((secret, hash))
 }

@@ -1,6 +1,5 @@
 //! What the token endpoint answers (RFC 6749 §5.1).
 
-use aws_lc_rs::rand::fill;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -12,7 +11,7 @@ use crate::db::{Id, Timestamp};
 use crate::sessions::Sessions;
 use crate::sessions::refresh_token::RefreshToken;
 use crate::tokens::access::{AccessToken, Audience};
-use crate::tokens::keys::KeyError;
+use crate::tokens::keys::{KeyError, random_bytes};
 use crate::tokens::scope::ScopeSet;
 
 /// What the token endpoint answers (RFC 6749 §5.1).
@@ -68,7 +67,5 @@ impl Sessions {
 
 /// 128 random bits.
 fn random_id() -> Result<String, KeyError> {
-    let mut bytes = [0; 16];
-    fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    random_bytes::<16>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -9,12 +9,11 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
-use aws_lc_rs::rand::fill;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::db::Id;
-use crate::tokens::keys::KeyError;
+use crate::tokens::keys::{KeyError, random_bytes};
 
 const PREFIX: &str = "kfr_";
 const SECRET_BYTES: usize = 32;
@@ -27,9 +26,7 @@ pub(crate) struct SessionSecret([u8; SECRET_BYTES]);
 
 impl SessionSecret {
     pub(crate) fn generate() -> Result<Self, KeyError> {
-        let mut bytes = [0; SECRET_BYTES];
-        fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
-        Ok(Self(bytes))
+        random_bytes().map(Self)
     }
 
     /// What the database keeps.

@@ -37,6 +37,16 @@ pub enum KeyError {
     Damaged,
 }
 
+/// Bytes that nobody can guess.
+///
+/// # Errors
+/// [`KeyError::Unusable`] when the system has no randomness.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], KeyError> {
+    let mut bytes = [0; N];
+    fill(&mut bytes).map_err(|_| KeyError::Unusable)?;
+    Ok(bytes)
+}
+
 /// A key with all that signing, checking and publishing need. Never printed.
 #[derive(Clone)]
 pub(crate) enum KeyMaterial {
@@ -65,11 +75,7 @@ impl KeyMaterial {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(unusable)?;
                 Self::from_rsa(&pair)
             }
-            Algorithm::HS256 => {
-                let mut secret = vec![0; SECRET_BYTES];
-                fill(&mut secret).map_err(unusable)?;
-                Ok(Self::HS256 { secret })
-            }
+            Algorithm::HS256 => Ok(Self::HS256 { secret: random_bytes::<SECRET_BYTES>()?.to_vec() }),
         }
     }
 

@@ -2,12 +2,11 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
-use aws_lc_rs::rand::fill;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::keys::KeyError;
+use super::keys::{KeyError, random_bytes};
 
 /// Marks a sealed value, and how.
 const PREFIX: &str = "sealed1:";
@@ -23,8 +22,7 @@ impl Seal {
     /// The text to keep. `name` is bound to it: a value moved to another row does not open.
     pub(crate) fn close(&self, name: &str, bytes: &[u8]) -> Result<String, KeyError> {
         let Some(key) = &self.0 else { return Ok(STANDARD.encode(bytes)) };
-        let mut nonce = [0; NONCE_LEN];
-        fill(&mut nonce).map_err(|_| KeyError::Unusable)?;
+        let nonce = random_bytes::<NONCE_LEN>()?;
         let mut sealed = bytes.to_vec();
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut sealed)
             .map_err(|_| KeyError::Unusable)?;
