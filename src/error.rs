@@ -77,7 +77,7 @@ pub enum ApiError {
     /// The database cannot be reached: 503.
     #[error("The service is temporarily unavailable. Try again in a moment.")]
     Unavailable(String),
-    /// The disk of the database is full or read-only, so that nothing but writing goes on: 503.
+    /// The database's disk is full or read-only: reads still work, writes fail with 503.
     #[error("Nothing can be stored at the moment; what is there can be read. Try again later.")]
     Unwritable(String),
     /// A fault of the service: 500. The cause is logged, never sent.
