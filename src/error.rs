@@ -50,6 +50,9 @@ pub enum ApiError {
     /// The body is empty, cut off or no JSON: 400.
     #[error("{0}")]
     MalformedBody(String),
+    /// A browser asks on behalf of a page for what pages of its origin may not do: 400 (server.cors_origins).
+    #[error("{0}")]
+    PreflightRefused(String),
     /// Fields of the path, query or body are not as they should be: 422 with one item for each.
     #[error("{}", summary(.0))]
     InvalidFields(Vec<Fault>),
@@ -123,7 +126,7 @@ impl ResponseError for ApiError {
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
+            Self::MalformedBody(_) | Self::PreflightRefused(_) => StatusCode::BAD_REQUEST,
             Self::InvalidFields(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,

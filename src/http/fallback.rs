@@ -41,10 +41,15 @@ impl Routes {
     }
 }
 
+/// Whether the errors of a request's path are those of RFC 6749: told by the path as the routes see it, percent-decoded.
+pub(crate) fn is_oauth_endpoint(req: &HttpRequest) -> bool {
+    OAUTH_ENDPOINTS.contains(&req.match_info().as_str())
+}
+
 /// The default service.
 pub(crate) async fn no_route(req: HttpRequest, routes: Data<Routes>) -> HttpResponse {
-    let Some(allow) = routes.allow(req.path()) else { return ApiError::NotFound.error_response() };
-    if OAUTH_ENDPOINTS.contains(&req.path()) {
+    let Some(allow) = routes.allow(req.match_info().as_str()) else { return ApiError::NotFound.error_response() };
+    if is_oauth_endpoint(&req) {
         return OAuthError::MethodNotAllowed { allow: allow.to_owned() }.error_response();
     }
     ApiError::MethodNotAllowed { allow: allow.to_owned() }.error_response()

@@ -6,8 +6,9 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::fallback::is_oauth_endpoint;
 use crate::error::ApiError;
-use crate::tokens::{OAUTH_ENDPOINTS, OAuthError};
+use crate::tokens::OAuthError;
 
 /// Largest request target and headers together, in bytes: twice what nginx takes (4 buffers of 8 KiB), so that a token far
 /// too long is still told so by 401. actix-http 3.20 by itself takes 96 headers and 128 KiB, and h2 what 16 MiB hold.
@@ -24,7 +25,7 @@ pub(crate) async fn head<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     if head_bytes(&req) > MAX_HEAD_BYTES {
         let max_bytes = MAX_HEAD_BYTES;
-        let refused: Error = match OAUTH_ENDPOINTS.contains(&req.path()) {
+        let refused: Error = match is_oauth_endpoint(req.request()) {
             true => OAuthError::HeadTooLarge { max_bytes }.into(),
             false => ApiError::HeadTooLarge { max_bytes }.into(),
         };

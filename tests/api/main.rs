@@ -37,6 +37,7 @@ mod posts_list;
 mod posts_versions;
 mod profile;
 mod redoc;
+mod refusals;
 mod root_path;
 mod secrets;
 mod settings;
