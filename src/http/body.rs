@@ -27,6 +27,9 @@ pub(crate) struct BodyLimit {
 /// How long the rest of a body that was given up is still held, so that the answer is on its way before it is dropped.
 const HELD: Duration = Duration::from_secs(1);
 
+/// What PowerShell and others write before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A JSON object as request body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
@@ -88,7 +91,8 @@ pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
-/// Reads the whole body, unless it is over the limit or too slow.
+/// Reads the whole body, unless it is over the limit or too slow. A byte order mark before it is ignored, as RFC 8259 §8.1
+/// allows for JSON; no form begins with one either, and its first parameter would get another name by it.
 pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Result<Bytes, ApiError>> {
     let BodyLimit { max_bytes, max_seconds } = limit(req);
     let payload = actix_web::web::Payload::from_request(req, payload).into_inner();
@@ -96,7 +100,12 @@ pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFu
         let payload = payload.map_err(|error| ApiError::Internal(error.to_string()))?;
         let mut reading = Box::pin(payload.to_bytes_limited(max_bytes));
         match timeout(Duration::from_secs(max_seconds), &mut reading).await {
-            Ok(Ok(Ok(bytes))) => Ok(bytes),
+            Ok(Ok(Ok(mut bytes))) => {
+                if bytes.starts_with(BYTE_ORDER_MARK) {
+                    drop(bytes.split_to(BYTE_ORDER_MARK.len()));
+                }
+                Ok(bytes)
+            }
             Ok(Ok(Err(_))) => Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into())),
             Ok(Err(_)) => Err(ApiError::BodyTooLarge { max_bytes }),
             Err(_) => {

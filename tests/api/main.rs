@@ -15,6 +15,7 @@
 mod support;
 
 mod bearer;
+mod bodies;
 mod browsers;
 mod commands;
 mod connections;
