@@ -47,6 +47,12 @@ pub enum ApiError {
     /// The body's `Content-Type` is not JSON: 415.
     #[error("The Content-Type should be application/json.")]
     WrongContentType,
+    /// The body is compressed: 415 with `Accept-Encoding` (RFC 9110 §12.5.3).
+    #[error("The Content-Encoding {coding} is not supported: send the body as it is.")]
+    WrongContentEncoding {
+        /// The coding that was named.
+        coding: String,
+    },
     /// The body is empty, cut off or no JSON: 400.
     #[error("{0}")]
     MalformedBody(String),
@@ -125,7 +131,7 @@ impl ResponseError for ApiError {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::WrongContentType | Self::WrongContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedBody(_) | Self::PreflightRefused(_) => StatusCode::BAD_REQUEST,
             Self::InvalidFields(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -148,6 +154,9 @@ impl ResponseError for ApiError {
         }
         if let Self::MethodNotAllowed { allow } = self {
             response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        if let Self::WrongContentEncoding { .. } = self {
+            response.insert_header((header::ACCEPT_ENCODING, "identity"));
         }
         if matches!(self, Self::BodyTooSlow { .. } | Self::HeadTooLarge { .. }) {
             response.force_close();

@@ -201,6 +201,7 @@ impl From<ApiError> for OAuthError {
             ApiError::BodyTooLarge { max_bytes } => Self::BodyTooLarge { max_bytes },
             ApiError::BodyTooSlow { max_seconds } => Self::BodyTooSlow { max_seconds },
             ApiError::Internal(cause) => Self::ServerError(cause),
+            ApiError::WrongContentEncoding { .. } => Self::InvalidRequest(error.to_string().replace('.', "")),
             _ => Self::InvalidRequest("The body could not be read: it was cut off".into()),
         }
     }

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use percent_encoding::percent_decode;
 
 use super::error::OAuthError;
-use crate::http::body::{media_type, read_bytes, refuse_announced_size};
+use crate::http::body::{media_type, read_bytes, refuse_announced_size, refuse_encoding};
 
 const EXPECTED: &str =
     "The body should be a form with Content-Type application/x-www-form-urlencoded (or multipart/form-data)";
@@ -61,7 +61,7 @@ impl FromRequest for OAuthForm {
     type Future = LocalBoxFuture<'static, Result<Self, OAuthError>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = refuse_announced_size(req);
+        let checked = refuse_announced_size(req).and_then(|()| refuse_encoding(req));
         let media_type = media_type(req);
         let headers = req.headers().clone();
         let bytes = read_bytes(req, payload);

@@ -63,3 +63,58 @@ fn a_second_mark_or_one_of_another_encoding_is_400() {
         bob.request("POST", "/posts").body("application/json", body).send().expect_error(400);
     }
 }
+
+/// `{}` under gzip.
+const PACKED_JSON: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00";
+/// `token=x` under gzip.
+const PACKED_FORM: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xc9\xcf\x4e\xcd\xb3\xad\x00\x00\x3e\x80\x8c\xe8\x07\x00\x00\x00";
+
+#[test]
+fn a_compressed_body_is_415_on_every_json_route_and_the_coding_is_named() {
+    let server = Server::start();
+    let bob = server.sign_up(BOB);
+    bob.write_post("mine");
+    for (method, path) in json_routes(&server) {
+        for (value, named) in
+            [("gzip", "gzip"), ("GZIP", "GZIP"), ("br", "br"), ("identity, deflate", "deflate"), ("x\"\\é", "x????")]
+        {
+            let request = bob.request(&method, &path).header("content-encoding", value);
+            let answer = request.body("application/json", PACKED_JSON).send();
+            assert_eq!(answer.need("accept-encoding"), "identity", "RFC 9110 §12.5.3: {answer}");
+            let problem = answer.expect_error(415);
+            assert!(problem["detail"].as_str().unwrap().contains(&format!("Content-Encoding {named} ")), "{problem}");
+        }
+        bob.request(&method, &path).header("content-encoding", "gzip").json(&json!({})).send().expect_error(415);
+        let wrong_type = bob.request(&method, &path).header("content-encoding", "gzip").body("text/plain", "{}");
+        wrong_type.send().expect_error(415);
+        let anyone = server.request(&method, &path).header("content-encoding", "gzip").json(&json!({})).send();
+        assert_eq!(anyone.status, if path == "/signup" { 415 } else { 401 }, "credentials come first: {anyone}");
+    }
+}
+
+#[test]
+fn a_compressed_form_is_invalid_request_and_the_coding_is_named() {
+    let server = Server::start();
+    for path in ["/login", "/revoke", "/introspect"] {
+        for content_type in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=limit"] {
+            for (value, named) in [("gzip", "gzip"), ("identity,br", "br"), ("x\"\\é", "x????")] {
+                let request = server.request("POST", path).header("content-encoding", value);
+                let error = request.body(content_type, PACKED_FORM).send().expect_oauth_error(400, "invalid_request");
+                assert!(error["detail"].as_str().unwrap().contains(&format!("Content-Encoding {named} ")), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_said_to_be_as_it_is_is_read() {
+    let server = Server::start();
+    let bob = server.sign_up(BOB);
+    for value in ["identity", "Identity", "", " ,identity,", "identity, identity"] {
+        let post = json!({"title": "t", "content": "c"});
+        bob.request("POST", "/posts").header("content-encoding", value).json(&post).send().expect_json(201);
+        let form = [("username", BOB), ("password", PASSWORD)];
+        server.request("POST", "/login").header("content-encoding", value).form(&form).send().expect_json(200);
+    }
+}
