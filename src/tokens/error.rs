@@ -82,11 +82,6 @@ pub enum OAuthError {
 }
 
 impl OAuthError {
-    /// A required parameter that is absent or empty.
-    pub(crate) fn missing(name: &str) -> Self {
-        Self::InvalidRequest(format!("The parameter {name} is missing"))
-    }
-
     /// What went wrong inside, for the log.
     pub(crate) fn cause(&self) -> Option<&str> {
         match self {

@@ -10,6 +10,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use percent_encoding::percent_decode;
 
 use super::error::OAuthError;
+use super::misnamed::missing;
 use crate::http::body::{media_type, read_bytes, refuse_announced_size, refuse_encoding};
 
 const EXPECTED: &str =
@@ -47,7 +48,7 @@ impl OAuthForm {
 
     /// The value of a parameter that must be there.
     pub(crate) fn require(&mut self, name: &str) -> Result<String, OAuthError> {
-        self.take(name)?.ok_or_else(|| OAuthError::missing(name))
+        self.take(name)?.ok_or_else(|| missing(self, name))
     }
 
     fn values(&mut self, name: &str) -> Vec<String> {

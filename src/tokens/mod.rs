@@ -11,6 +11,7 @@ pub(crate) mod jwt;
 pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod metadata;
+mod misnamed;
 pub(crate) mod refresh;
 pub(crate) mod revocations;
 pub(crate) mod rotation;

@@ -31,6 +31,7 @@ mod login;
 mod login_clients;
 mod login_forms;
 mod metrics;
+mod misnamed;
 mod operations;
 mod postman;
 mod posts;
