@@ -11,6 +11,7 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, Respo
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::error::ApiError;
+use crate::http::caching::is_private;
 use crate::http::problem::{CONTENT_TYPE, Problem};
 use crate::input::Fault;
 use crate::tokens::scope::KNOWN_SCOPES;
@@ -88,14 +89,26 @@ impl Modify for Finish {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(SCHEME, scheme(""));
         let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
-        for item in document.paths.paths.values_mut() {
+        for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
                 add_shared_errors(operation, &schemas);
                 add_examples(operation, &schemas);
+                if is_private(path) {
+                    add_no_store(operation);
+                }
                 // Said of each: with no word some tools take it that security was forgotten.
                 operation.security.get_or_insert_default();
             }
+        }
+    }
+}
+
+/// Says of each answer that no cache may keep it.
+fn add_no_store(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            add_header(response, "Cache-Control", Type::String, "`no-store`");
         }
     }
 }
@@ -269,17 +282,18 @@ fn response(description: &str, content_type: &str, schema: &str, example: Value)
     ResponseBuilder::new().description(description).content(content_type, content).build()
 }
 
-fn challenged(response: Response) -> Response {
-    with_header(response, "WWW-Authenticate", Type::String, "The challenge (RFC 6750 §3, RFC 7617).")
+fn challenged(mut response: Response) -> Response {
+    add_header(&mut response, "WWW-Authenticate", Type::String, "The challenge (RFC 6750 §3, RFC 7617).");
+    response
 }
 
-fn retried(response: Response) -> Response {
-    with_header(response, "Retry-After", Type::Integer, "Seconds until it may be tried again.")
+fn retried(mut response: Response) -> Response {
+    add_header(&mut response, "Retry-After", Type::Integer, "Seconds until it may be tried again.");
+    response
 }
 
-fn with_header(mut response: Response, name: &str, kind: Type, description: &str) -> Response {
+fn add_header(response: &mut Response, name: &str, kind: Type, description: &str) {
     let schema = ObjectBuilder::new().schema_type(kind).build();
     let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
     response.headers.insert(name.into(), header.into());
-    response
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod caching;
 pub(crate) mod connections;
 pub(crate) mod conventions;
 pub(crate) mod cors;

@@ -17,6 +17,7 @@ mod support;
 mod bearer;
 mod bodies;
 mod browsers;
+mod caching;
 mod commands;
 mod connections;
 mod conventions;
