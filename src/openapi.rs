@@ -2,6 +2,10 @@
 //!
 //! Handlers name only what is theirs; which errors an operation shares follows from what it takes, by rule.
 
+mod texts;
+
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::openapi::header::HeaderBuilder;
@@ -89,6 +93,7 @@ impl Modify for Finish {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(SCHEME, scheme(""));
         let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
+        let mut bodies = BTreeSet::new();
         for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
@@ -97,10 +102,13 @@ impl Modify for Finish {
                 if is_private(path) {
                     add_no_store(operation);
                 }
+                texts::restrict_parameters(operation);
+                bodies.extend(texts::json_body(operation));
                 // Said of each: with no word some tools take it that security was forgotten.
                 operation.security.get_or_insert_default();
             }
         }
+        texts::restrict_bodies(&bodies, components);
     }
 }
 
