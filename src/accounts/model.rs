@@ -31,7 +31,7 @@ pub struct User {
     #[schema(example = "ada@example.com")]
     pub email: String,
     /// Its owner's name.
-    #[schema(example = "Ada Lovelace")]
+    #[schema(example = "Ada Lovelace", required)]
     pub full_name: Option<String>,
     /// False: it can neither log in nor use its tokens.
     #[schema(example = true)]

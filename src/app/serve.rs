@@ -14,7 +14,7 @@ use crate::config::DatabaseUrl;
 use crate::docs;
 use crate::http::server::connections::{self, Connections};
 use crate::http::server::conventions::conventions;
-use crate::http::server::cors::{self, AllowedOrigins, ignore_foreign_origin};
+use crate::http::server::cors::{self, AllowedOrigins};
 use crate::http::server::fallback::no_route;
 use crate::http::server::limits;
 use crate::http::server::root_path::{RootPath, under_root_path};
@@ -144,11 +144,11 @@ impl Keyfob {
                 .app_data(keyfob.0.routes.clone())
                 .default_service(web::to(no_route))
                 .wrap(from_fn(limits::head))
-                .app_data(Data::new(root.clone()))
-                .wrap(Condition::new(!root.is_empty(), from_fn(under_root_path)))
                 .app_data(Data::new(origins.clone()))
                 .wrap(Condition::new(has_origins, cors::layer(&origins)))
-                .wrap(Condition::new(has_origins, from_fn(ignore_foreign_origin)))
+                .wrap(Condition::new(has_origins, from_fn(cors::answer_in_our_form)))
+                .app_data(Data::new(root.clone()))
+                .wrap(Condition::new(!root.is_empty(), from_fn(under_root_path)))
                 .wrap(from_fn(conventions))
         })
         // The end of what a client sends is taken as hanging up, or one that has hung up would only be noticed when its

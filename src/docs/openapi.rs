@@ -2,6 +2,10 @@
 //!
 //! Handlers name only what is theirs; which errors an operation shares follows from what it takes, by rule.
 
+mod texts;
+
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::openapi::header::HeaderBuilder;
@@ -10,6 +14,9 @@ use utoipa::openapi::security::{Flow, OAuth2, Password, Scopes, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Server, Type};
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use crate::fields::Fault;
+use crate::http::caching::is_private;
+use crate::http::error::ApiError;
 use crate::http::problem::{CONTENT_TYPE, Problem};
 use crate::tokens::scope::KNOWN_SCOPES;
 
@@ -86,14 +93,30 @@ impl Modify for Finish {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(SCHEME, scheme(""));
         let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
-        for item in document.paths.paths.values_mut() {
+        let mut bodies = BTreeSet::new();
+        for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
-                add_shared_errors(operation);
+                add_shared_errors(operation, &schemas);
                 add_examples(operation, &schemas);
+                if is_private(path) {
+                    add_no_store(operation);
+                }
+                texts::restrict_parameters(operation);
+                bodies.extend(texts::json_body(operation));
                 // Said of each: with no word some tools take it that security was forgotten.
                 operation.security.get_or_insert_default();
             }
+        }
+        texts::restrict_bodies(&bodies, components);
+    }
+}
+
+/// Says of each answer that no cache may keep it.
+fn add_no_store(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            add_header(response, "Cache-Control", Type::String, "`no-store`");
         }
     }
 }
@@ -119,11 +142,15 @@ fn problem_example(status: u16, detail: &str) -> Value {
     serde_json::to_value(Problem::new(status, detail)).unwrap_or_default()
 }
 
+/// The schema that a reference leads to.
+fn resolve<'a>(schema: &'a Value, schemas: &'a Value) -> &'a Value {
+    let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+    name.map_or(schema, |name| &schemas[name])
+}
+
 /// The example that a schema gives, or that its members give together.
 pub(crate) fn example_of(schema: &Value, schemas: &Value) -> Value {
-    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
-        return example_of(&schemas[name], schemas);
-    }
+    let schema = resolve(schema, schemas);
     if let Some(example) = schema.get("example") {
         return example.clone();
     }
@@ -136,28 +163,26 @@ pub(crate) fn example_of(schema: &Value, schemas: &Value) -> Value {
     }
 }
 
-fn add_shared_errors(operation: &mut Operation) {
+fn add_shared_errors(operation: &mut Operation, schemas: &Value) {
     let is_oauth = operation.tags.iter().flatten().any(|tag| tag == "oauth");
     let is_operations = operation.tags.iter().flatten().any(|tag| tag == "operations");
     match (is_oauth, operation.request_body.is_some()) {
         (true, true) => add_oauth_errors(operation),
-        (false, _) if !is_operations => add_problems(operation),
+        (false, _) if !is_operations => add_problems(operation, schemas),
         _ => {}
     }
     add(operation, 431, problem(431, "The headers are too large: at most 65536 bytes are taken."));
 }
 
-fn add_problems(operation: &mut Operation) {
-    let has_body = operation.request_body.is_some();
-    if has_body {
+fn add_problems(operation: &mut Operation, schemas: &Value) {
+    if operation.request_body.is_some() {
         add(operation, 400, problem(400, "The body is not valid JSON: it ends too early at line 1 column 9."));
         add(operation, 408, problem(408, "The body took too long: it should arrive within 30 seconds."));
         add(operation, 413, problem(413, "The body is too large: at most 262144 bytes are taken."));
         add(operation, 415, problem(415, "The Content-Type should be application/json."));
     }
-    let faulty = if has_body { Some("body.title".to_owned()) } else { first_input(operation) };
-    if let Some(place) = faulty {
-        add(operation, 422, invalid_field(&place));
+    if let Some(fault) = fault_of_body(operation, schemas).or_else(|| fault_of_parameter(operation)) {
+        add(operation, 422, invalid_field(fault));
     }
     if operation.security.is_some() {
         let missing = "Not authenticated: send an access token in the header Authorization: Bearer.";
@@ -206,28 +231,44 @@ fn problem(status: u16, detail: &str) -> Response {
     response(title, CONTENT_TYPE, "Problem", problem_example(status, detail))
 }
 
-fn invalid_field(place: &str) -> Response {
-    let (msg, kind) = match place {
-        "path.id" => ("Input should be a positive integer below 2^53", "int_parsing"),
-        "query.limit" => ("Input should be an integer from 1 to 100", "int_parsing"),
-        _ => ("Field required", "missing"),
-    };
-    let loc: Vec<&str> = place.split('.').collect();
-    let mut example = problem_example(422, &format!("{place}: {msg}"));
-    if let Some(members) = example.as_object_mut() {
-        members.insert("errors".into(), json!([{ "loc": loc, "msg": msg, "type": kind }]));
-    }
+fn invalid_field(fault: Fault) -> Response {
+    let faults = vec![fault];
+    let detail = ApiError::InvalidFields(faults.clone()).to_string();
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with_errors(faults);
+    let example = serde_json::to_value(problem).unwrap_or_default();
     response("Fields are not as they should be; every fault is listed.", CONTENT_TYPE, "Problem", example)
 }
 
-/// The first parameter of the path or the query, as `path.id`.
-fn first_input(operation: &Operation) -> Option<String> {
-    let place = |parameter: &RefOr<Parameter>| match parameter {
-        RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Path) => Some(format!("path.{}", one.name)),
-        RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Query) => Some(format!("query.{}", one.name)),
+/// A fault that a JSON body may have: its first required field is missing, or where none is required, its first is no string.
+fn fault_of_body(operation: &Operation, schemas: &Value) -> Option<Fault> {
+    let body = serde_json::to_value(&operation.request_body).unwrap_or_default();
+    let schema = resolve(body.pointer("/content/application~1json/schema")?, schemas);
+    match schema.pointer("/required/0").and_then(Value::as_str) {
+        Some(name) => Some(fault("body", name, "missing", "Field required")),
+        None => {
+            let name = schema["properties"].as_object()?.keys().next()?;
+            Some(fault("body", name, "string_type", "Input should be a string"))
+        }
+    }
+}
+
+/// A fault that the first parameter of the path or the query may have.
+fn fault_of_parameter(operation: &Operation) -> Option<Fault> {
+    let found = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
+        RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Path) => Some(("path", one)),
+        RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Query) => Some(("query", one)),
         _ => None,
+    });
+    let (place, Parameter { name, .. }) = found?;
+    let msg = match name.as_str() {
+        "limit" => "Input should be an integer from 1 to 100",
+        _ => "Input should be a positive integer below 2^53",
     };
-    operation.parameters.iter().flatten().find_map(place)
+    Some(fault(place, name, "int_parsing", msg))
+}
+
+fn fault(place: &str, name: &str, kind: &'static str, msg: &str) -> Fault {
+    Fault { loc: vec![place.to_owned(), name.to_owned()], msg: msg.to_owned(), kind }
 }
 
 fn required_scope(operation: &Operation) -> String {
@@ -249,17 +290,18 @@ fn response(description: &str, content_type: &str, schema: &str, example: Value)
     ResponseBuilder::new().description(description).content(content_type, content).build()
 }
 
-fn challenged(response: Response) -> Response {
-    with_header(response, "WWW-Authenticate", Type::String, "The challenge (RFC 6750 §3, RFC 7617).")
+fn challenged(mut response: Response) -> Response {
+    add_header(&mut response, "WWW-Authenticate", Type::String, "The challenge (RFC 6750 §3, RFC 7617).");
+    response
 }
 
-fn retried(response: Response) -> Response {
-    with_header(response, "Retry-After", Type::Integer, "Seconds until it may be tried again.")
+fn retried(mut response: Response) -> Response {
+    add_header(&mut response, "Retry-After", Type::Integer, "Seconds until it may be tried again.");
+    response
 }
 
-fn with_header(mut response: Response, name: &str, kind: Type, description: &str) -> Response {
+fn add_header(response: &mut Response, name: &str, kind: Type, description: &str) {
     let schema = ObjectBuilder::new().schema_type(kind).build();
     let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
     response.headers.insert(name.into(), header.into());
-    response
 }

@@ -21,8 +21,7 @@ pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthErro
         return Ok(Arc::clone(accepted));
     }
     let token = bearer_token(req)?;
-    // A guard without the data of a Keyfob lets nobody in.
-    let sessions = req.app_data::<Data<Sessions>>().ok_or(AuthError::Invalid)?;
+    let sessions = req.app_data::<Data<Sessions>>().ok_or_else(no_keyfob)?;
     let now = Timestamp::now();
     let checked = match sessions.check_access(token, now) {
         // Another replica may have begun to sign under a new key: look for it, not too often, and check again.
@@ -33,6 +32,14 @@ pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthErro
     sessions.note_use(&claims, now);
     req.extensions_mut().insert(Arc::clone(&claims));
     Ok(claims)
+}
+
+/// Without the data of a Keyfob nobody is let in. The fault is the application's, so its log says what to do.
+fn no_keyfob() -> AuthError {
+    tracing::error!(
+        "this application does not know a Keyfob, so it refuses every token: call Keyfob::guard or Keyfob::configure on it"
+    );
+    AuthError::Invalid
 }
 
 impl From<Refusal> for AuthError {
@@ -71,9 +78,13 @@ fn without_blanks(mut text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Seek};
+
     use actix_web::http::header::HeaderValue;
+    use actix_web::rt::Runtime;
     use actix_web::test::TestRequest;
     use proptest::prelude::*;
+    use tracing_subscriber::fmt::SubscriberBuilder;
 
     use super::*;
 
@@ -121,5 +132,20 @@ mod tests {
                 prop_assert_eq!(given.trim_matches(' '), token);
             }
         }
+    }
+
+    #[test]
+    fn an_application_that_forgot_the_guard_refuses_every_token_and_its_log_says_what_to_do() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let written = Arc::new(file.try_clone().expect("the same file"));
+        let log = SubscriberBuilder::default().with_ansi(false).with_writer(written).finish();
+        let request = TestRequest::default().insert_header((AUTHORIZATION, "Bearer a.b.c")).to_http_request();
+        let runtime = Runtime::new().expect("a runtime");
+        let checked = tracing::subscriber::with_default(log, || runtime.block_on(authenticate(&request)));
+        assert_eq!(checked.err(), Some(AuthError::Invalid));
+        let mut text = String::new();
+        file.rewind().and_then(|()| file.read_to_string(&mut text)).expect("the log");
+        assert!(text.contains("ERROR") && text.contains("Keyfob::guard"), "{text:?}");
+        assert!(!text.contains("a.b.c"), "{text:?}");
     }
 }

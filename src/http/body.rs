@@ -28,6 +28,12 @@ pub(crate) struct BodyLimit {
 /// How long the rest of a body that was given up is still held, so that the answer is on its way before it is dropped.
 const HELD: Duration = Duration::from_secs(1);
 
+/// How much of a client's own token an error repeats.
+const MAX_TOKEN_CHARS: usize = 32;
+
+/// What PowerShell and others write before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A JSON object as request body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
@@ -37,7 +43,7 @@ impl<T: FromFields + 'static> FromRequest for Json<T> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = require_json(req);
+        let is_json = require_json(req).and_then(|()| refuse_encoding(req));
         let bytes = refuse_announced_size(req).map(|()| read_bytes(req, payload));
         Box::pin(async move {
             let bytes = bytes?.await?;
@@ -89,7 +95,8 @@ pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
-/// Reads the whole body, unless it is over the limit or too slow.
+/// Reads the whole body, unless it is over the limit or too slow. A byte order mark before it is ignored, as RFC 8259 §8.1
+/// allows for JSON; no form begins with one either, and its first parameter would get another name by it.
 pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Result<Bytes, ApiError>> {
     let BodyLimit { max_bytes, max_seconds } = limit(req);
     let payload = actix_web::web::Payload::from_request(req, payload).into_inner();
@@ -97,7 +104,12 @@ pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFu
         let payload = payload.map_err(|error| ApiError::internal(error.to_string()))?;
         let mut reading = Box::pin(payload.to_bytes_limited(max_bytes));
         match timeout(Duration::from_secs(max_seconds), &mut reading).await {
-            Ok(Ok(Ok(bytes))) => Ok(bytes),
+            Ok(Ok(Ok(mut bytes))) => {
+                if bytes.starts_with(BYTE_ORDER_MARK) {
+                    drop(bytes.split_to(BYTE_ORDER_MARK.len()));
+                }
+                Ok(bytes)
+            }
             Ok(Ok(Err(_))) => Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into())),
             Ok(Err(_)) => Err(Failure::BodyTooLarge { max_bytes }.into()),
             Err(_) => {
@@ -111,6 +123,21 @@ pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFu
             }
         }
     })
+}
+
+/// Refuses a body that is compressed: nothing here decodes one, so no small body becomes a large one.
+pub(crate) fn refuse_encoding(req: &HttpRequest) -> Result<(), ApiError> {
+    let lines = req.headers().get_all(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
+    let mut codings = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let is_foreign = |coding: &&[u8]| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity");
+    let Some(coding) = codings.find(is_foreign) else { return Ok(()) };
+    Err(ApiError::WrongContentEncoding { coding: token(coding) })
+}
+
+/// What a client sent as a token, fit to be repeated in an error: short, and with the characters of RFC 6749 §5.2 alone.
+fn token(bytes: &[u8]) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);
+    bytes.iter().take(MAX_TOKEN_CHARS).map(|byte| if is_plain(byte) { char::from(*byte) } else { '?' }).collect()
 }
 
 /// The media type of the body in lower case, without its parameters.

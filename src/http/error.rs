@@ -17,6 +17,12 @@ pub enum ApiError {
     /// The body's `Content-Type` is not JSON: 415.
     #[error("The Content-Type should be application/json.")]
     WrongContentType,
+    /// The body is compressed: 415 with `Accept-Encoding` (RFC 9110 §12.5.3).
+    #[error("The Content-Encoding {coding} is not supported: send the body as it is.")]
+    WrongContentEncoding {
+        /// The coding that was named.
+        coding: String,
+    },
     /// The body is empty, cut off or no JSON: 400.
     #[error("{0}")]
     MalformedBody(String),
@@ -63,7 +69,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::WrongContentType | Self::WrongContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
             Self::InvalidFields(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -79,8 +85,14 @@ impl ResponseError for ApiError {
             Self::Failed(failure) => failure.response(),
             _ => HttpResponse::build(self.status_code()),
         };
-        if let Self::Challenged { challenge, .. } = self {
-            response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
+        match self {
+            Self::Challenged { challenge, .. } => {
+                response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
+            }
+            Self::WrongContentEncoding { .. } => {
+                response.insert_header((header::ACCEPT_ENCODING, "identity"));
+            }
+            _ => {}
         }
         let problem = Problem::new(self.status_code(), self.to_string());
         match self {

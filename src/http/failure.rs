@@ -37,6 +37,9 @@ pub enum Failure {
         /// The limit in bytes.
         max_bytes: usize,
     },
+    /// A browser asks on behalf of a page for what pages of its origin may not do: 400 (`server.cors_origins`).
+    #[error("{0}")]
+    PreflightRefused(String),
     /// Too many attempts from this address or at this account: 429.
     #[error("Too many attempts. Try again in {retry_after_seconds} seconds")]
     TooManyAttempts {
@@ -68,6 +71,7 @@ impl Failure {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PreflightRefused(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -129,7 +133,8 @@ impl ErrorForm {
     /// The error to answer a request with.
     pub(crate) fn error(req: &HttpRequest, failure: Failure) -> Error {
         match req.app_data::<Self>() {
-            Some(Self(form)) => form(req.path(), failure),
+            // The path as the routes see it, percent-decoded.
+            Some(Self(form)) => form(req.match_info().as_str(), failure),
             None => ApiError::from(failure).into(),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod caching;
 pub(crate) mod error;
 pub(crate) mod etag;
 pub(crate) mod failure;

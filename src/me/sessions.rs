@@ -25,10 +25,10 @@ pub(crate) struct Session {
     #[schema(example = "keyfob")]
     client_id: String,
     /// What the client called itself.
-    #[schema(example = "Mozilla/5.0")]
+    #[schema(example = "Mozilla/5.0", required)]
     user_agent: Option<String>,
     /// The address from which it signed in.
-    #[schema(example = "127.0.0.1")]
+    #[schema(example = "127.0.0.1", required)]
     ip: Option<String>,
     /// When it signed in, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]

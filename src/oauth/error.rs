@@ -60,11 +60,6 @@ pub enum OAuthError {
 }
 
 impl OAuthError {
-    /// A required parameter that is absent or empty.
-    pub(crate) fn missing(name: &str) -> Self {
-        Self::InvalidRequest(format!("The parameter {name} is missing"))
-    }
-
     /// The cause in a word, for those who count.
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
@@ -94,7 +89,8 @@ fn code_of(failure: &Failure) -> &'static str {
         Failure::MethodNotAllowed { .. }
         | Failure::BodyTooLarge { .. }
         | Failure::BodyTooSlow { .. }
-        | Failure::HeadTooLarge { .. } => "invalid_request",
+        | Failure::HeadTooLarge { .. }
+        | Failure::PreflightRefused(_) => "invalid_request",
         Failure::TooManyAttempts { .. } => "slow_down",
         Failure::Busy { .. } | Failure::Unavailable(_) | Failure::Unwritable(_) => "temporarily_unavailable",
         Failure::Internal(_) => "server_error",
@@ -153,6 +149,9 @@ impl From<ApiError> for OAuthError {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Failed(failure) => Self::Failed(failure),
+            ApiError::WrongContentEncoding { coding } => {
+                Self::InvalidRequest(format!("The Content-Encoding {coding} is not supported: send the body as it is"))
+            }
             _ => Self::InvalidRequest("The body could not be read: it was cut off".into()),
         }
     }

@@ -10,7 +10,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use percent_encoding::percent_decode;
 
 use super::error::OAuthError;
-use crate::http::body::{media_type, read_bytes, refuse_announced_size};
+use super::misnamed::missing;
+use crate::http::body::{media_type, read_bytes, refuse_announced_size, refuse_encoding};
 
 const EXPECTED: &str =
     "The body should be a form with Content-Type application/x-www-form-urlencoded (or multipart/form-data)";
@@ -47,7 +48,7 @@ impl OAuthForm {
 
     /// The value of a parameter that must be there.
     pub(crate) fn require(&mut self, name: &str) -> Result<String, OAuthError> {
-        self.take(name)?.ok_or_else(|| OAuthError::missing(name))
+        self.take(name)?.ok_or_else(|| missing(self, name))
     }
 
     fn values(&mut self, name: &str) -> Vec<String> {
@@ -61,7 +62,7 @@ impl FromRequest for OAuthForm {
     type Future = LocalBoxFuture<'static, Result<Self, OAuthError>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = refuse_announced_size(req);
+        let checked = refuse_announced_size(req).and_then(|()| refuse_encoding(req));
         let media_type = media_type(req);
         let headers = req.headers().clone();
         let bytes = read_bytes(req, payload);

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::answer::TokenAnswer;
 use super::error::OAuthError;
 use super::form::OAuthForm;
+use super::misnamed::{missing, other_name};
 use crate::accounts::Email;
 use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
@@ -108,12 +109,16 @@ impl TokenRequest {
         let grant = match (grant_type.as_deref(), &username) {
             // As FastAPI's form does.
             (None, Some(_)) => Grant::Password,
-            (None, None) => return Err(OAuthError::missing("grant_type")),
+            // A password, or a name in the wrong place, tells which grant is meant: the user name is what is missing.
+            (None, None) if form.peek("password").is_some() || other_name(form, "username").is_some() => {
+                Grant::Password
+            }
+            (None, None) => return Err(missing(form, "grant_type")),
             (Some(text), _) => Grant::parse(text).ok_or(OAuthError::UnsupportedGrantType)?,
         };
         match grant {
             Grant::Password => Ok(Self::Password {
-                username: username.ok_or_else(|| OAuthError::missing("username"))?,
+                username: username.ok_or_else(|| missing(form, "username"))?,
                 password: form.require("password")?.into(),
                 scope: scope(form)?,
             }),

@@ -80,7 +80,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     operation_id = "log_in",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "The tokens.", body = TokenAnswer, headers(("Cache-Control" = String, description = "`no-store`"))),
+        (status = 200, description = "The tokens.", body = TokenAnswer),
     )
 )]
 #[post("/login")]

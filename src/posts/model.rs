@@ -55,7 +55,7 @@ pub(crate) struct PostPage {
     /// The posts.
     pub items: Vec<Post>,
     /// What to ask for the next page with; `null` on the last one.
-    #[schema(example = "MQ")]
+    #[schema(example = "MQ", required)]
     pub next_cursor: Option<String>,
 }
 

@@ -30,7 +30,7 @@ const OAUTH_PATHS: [&str; 3] = ["/login", "/revoke", "/introspect"];
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-fn document(server: &Server) -> Value {
+pub(crate) fn document(server: &Server) -> Value {
     server.get("/openapi.json").expect_json(200)
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 /// The path with an id for each parameter.
-fn concrete(path: &str) -> String {
+pub(crate) fn concrete(path: &str) -> String {
     path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/")
 }
 
@@ -280,13 +280,13 @@ fn fault_of_error(code: u16, is_oauth: bool, kind: &str, content: &Value) -> Opt
 }
 
 /// The examples of a media type, inline or named.
-fn examples(content: &Value) -> Vec<Value> {
+pub(crate) fn examples(content: &Value) -> Vec<Value> {
     let named = content["examples"].as_object().into_iter().flatten().map(|(_, example)| example["value"].clone());
     content.get("example").cloned().into_iter().chain(named).collect()
 }
 
 /// What a reference within the document stands for.
-fn follow<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+pub(crate) fn follow<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => {
             let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("a foreign reference: {reference}"));

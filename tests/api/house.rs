@@ -71,15 +71,40 @@ pub(super) fn sources() -> Vec<Source> {
         }
     }
     assert!(sources.len() > 10, "the scan looks in the wrong place");
+    sources.retain(|source| !is_test(&source.path));
     sources
 }
 
 fn read_source(path: &Path) -> Source {
     let relative = path.strip_prefix(root().join("src")).expect("a path under src");
     let text = fs::read_to_string(path).expect("a source file");
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = without_tests(&text);
     let lines = code.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line });
     Source { path: relative.to_string_lossy().replace('\\', "/"), text: lines.collect::<Vec<_>>().join("\n") }
+}
+
+/// Whether a file holds tests only: `tests.rs`, or anything in a folder `tests/`.
+fn is_test(path: &str) -> bool {
+    path.split('/').any(|part| part == "tests" || part == "tests.rs")
+}
+
+/// The text without the items behind `#[cfg(test)]`. Such an item ends with its first line (`mod tests;`) or with the
+/// closing brace in the same column, and code may follow it.
+fn without_tests(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
+        }
+        let end = line.replace("#[cfg(test)]", "}");
+        let first = lines.next().unwrap_or_default();
+        if first.ends_with('{') {
+            lines.find(|line| *line == end);
+        }
+    }
+    kept.join("\n")
 }
 
 /// Whether a file stands at a place: a folder, a file, or a file name in any folder; nothing is everywhere.
@@ -154,6 +179,17 @@ fn the_scan_reads_use_trees() {
     assert_eq!(imports(text), ["a::b", "c::d", "c::e::f", "c::e::g as h", "crate::i", "crate::j::*"]);
     assert!(leads_into("crate::j::*", "crate::j") && !leads_into("crate::jay", "crate::j"));
     assert!(names("let x = diesel::insert_into(y)", "diesel") && !names("crate::diesel::x", "diesel"));
+}
+
+#[test]
+fn the_scan_reads_what_follows_a_test_module() {
+    let text = "use a::b;\n#[cfg(test)]\nmod tests;\nuse c::d;\n#[cfg(test)]\nmod more {\n    use e::f;\n}\nuse g::h;";
+    assert_eq!(imports(&without_tests(text)), ["a::b", "c::d", "g::h"]);
+    let imported = |path: &str| {
+        let source = sources().into_iter().find(|source| source.path == path);
+        imports(&source.expect("the file").text)
+    };
+    assert!(imported("config/mod.rs").len() > 3 && imported("attempts/mod.rs").len() > 3);
 }
 
 #[test]

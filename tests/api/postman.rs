@@ -76,6 +76,22 @@ fn every_request_has_a_test_and_no_request_holds_a_password_of_its_own() {
 }
 
 #[test]
+fn every_variable_of_the_collection_is_used_and_every_used_one_is_there() {
+    let server = Server::start();
+    let collection = collection(&server);
+    let used = format!("{}{}", collection["auth"], collection["item"]).replace("\\\"", "\"");
+    let variables: BTreeSet<_> =
+        collection["variable"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap()).collect();
+    for name in &variables {
+        let forms = [format!("{{{{{name}}}}}"), format!(".get(\"{name}\")"), format!(".set(\"{name}\"")];
+        assert!(forms.iter().any(|form| used.contains(form)), "nothing sends, asks for or keeps {name}");
+    }
+    for name in used.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {
+        assert!(variables.contains(name), "{name} in {variables:?}");
+    }
+}
+
+#[test]
 fn the_command_prints_the_collection_that_the_service_gives_with_the_issuer_as_its_base() {
     let home = Home::with(&[("token.issuer", "https://id.example.com/auth")]);
     let printed: Value = serde_json::from_str(&home.run(&["postman"], "").expect_success()).expect("JSON");

@@ -113,7 +113,6 @@ fn variables(base_url: &str) -> Value {
         ("user_id", "1"),
         ("post_id", "1"),
         ("session_id", "1"),
-        ("mail_token", ""),
     ];
     variables.map(|(key, value)| json!({ "key": key, "value": value, "type": "string" })).into_iter().collect()
 }

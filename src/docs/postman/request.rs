@@ -8,13 +8,14 @@ use super::route::{Route, with};
 use crate::docs::openapi::example_of;
 
 /// Members of a body whose value is a variable of the collection, and the variable.
-const VARIABLES: [(&str, &str); 8] = [
+const VARIABLES: [(&str, &str); 9] = [
     ("email", "{{username}}"),
     ("username", "{{username}}"),
     ("password", "{{password}}"),
     ("current_password", "{{password}}"),
     ("new_password", "{{new_password}}"),
     ("refresh_token", "{{refresh_token}}"),
+    ("token", "{{refresh_token}}"),
     ("client_id", "{{client_id}}"),
     ("client_secret", "{{client_secret}}"),
 ];
@@ -81,7 +82,7 @@ fn body(route: &Route<'_>, variation: Variation) -> Option<Value> {
     }
     let mut example = example_of(schema, route.schemas);
     for (name, value) in example.as_object_mut().into_iter().flatten() {
-        if let Some(variable) = variable_of(name, true) {
+        if let Some(variable) = variable_of(name) {
             *value = variable.into();
         }
     }
@@ -100,7 +101,7 @@ fn form(route: &Route<'_>, schema: &Value, variation: Variation) -> Vec<Value> {
         "client_id" | "client_secret" => needs_client(route),
         _ => required.contains(&name),
     };
-    let value = |name: &str, member: &Value| match (name, variable_of(name, false)) {
+    let value = |name: &str, member: &Value| match (name, variable_of(name)) {
         ("grant_type", _) if is_renewal => "refresh_token".to_owned(),
         (_, Some(variable)) => variable.to_owned(),
         _ => member["example"].as_str().unwrap_or_default().to_owned(),
@@ -114,11 +115,7 @@ fn form(route: &Route<'_>, schema: &Value, variation: Variation) -> Vec<Value> {
     members.iter().map(field).collect()
 }
 
-/// A `token` is a one-time token out of a mail in a JSON body, and one of the session in a form.
-fn variable_of(name: &str, is_json: bool) -> Option<&'static str> {
-    if name == "token" {
-        return Some(if is_json { "{{mail_token}}" } else { "{{refresh_token}}" });
-    }
+fn variable_of(name: &str) -> Option<&'static str> {
     VARIABLES.iter().find(|(member, _)| *member == name).map(|(_, variable)| *variable)
 }
 
@@ -127,6 +124,6 @@ pub(super) fn needs_client(route: &Route<'_>) -> bool {
     route.id() == "introspect_token"
 }
 
-pub(super) fn is_json(content_type: &str) -> bool {
+fn is_json(content_type: &str) -> bool {
     content_type == "application/json"
 }

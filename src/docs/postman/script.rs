@@ -1,9 +1,9 @@
 //! What is checked after a request, and kept for those after it. Bruno and Insomnia run these scripts too.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Variation;
-use super::request::{is_json, needs_client};
+use super::request::needs_client;
 use super::route::Route;
 
 /// The lines of a request's test script.
@@ -29,17 +29,10 @@ pub(super) fn lines(route: &Route<'_>, variation: Variation) -> Vec<String> {
 
 /// What success depends on besides the request, as JavaScript, and the status without it.
 fn condition(route: &Route<'_>) -> Option<(&'static str, u16)> {
-    let takes_mail_token = route.body().is_some_and(|(content_type, schema)| {
-        let has_token = |(members, _): (&serde_json::Map<String, Value>, _)| members.contains_key("token");
-        is_json(content_type) && route.members_of(schema).is_some_and(has_token)
-    });
     if route.scope() == Some("admin") {
         return Some((r#"(pm.variables.get("scope") || "").split(" ").includes("admin")"#, 403));
     }
-    if needs_client(route) {
-        return Some((r#"pm.variables.get("client_secret")"#, 401));
-    }
-    takes_mail_token.then_some((r#"pm.variables.get("mail_token")"#, 400))
+    needs_client(route).then_some((r#"pm.variables.get("client_secret")"#, 401))
 }
 
 fn checks(route: &Route<'_>) -> Vec<String> {

@@ -9,23 +9,32 @@ pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED)
 }
 
+/// Stands for a line that cannot be read. Passing it over would uncover what is written before it, perhaps by the client.
+pub(super) const UNREADABLE: &str = "?";
+
 /// The hops in the lines of `X-Forwarded-For`, the client first; `None` is one that is no address.
 pub(super) fn x_forwarded_for<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Option<IpAddr>> {
-    lines.flat_map(|line| line.split(',')).map(|entry| parse_node(entry.trim())).collect()
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(is_given).map(parse_node).collect()
 }
 
 /// The hops in the lines of `Forwarded`, the client first; `None` is one that does not tell, or cannot be read.
 pub(super) fn forwarded<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Option<IpAddr>> {
     // Behind a quote that is left open, what a proxy has appended would read as a part of what the client has sent.
-    let elements = |line| split_unquoted(line, ',').unwrap_or_else(|| vec![""]);
-    lines.flat_map(elements).map(parse_element).collect()
+    let elements = |line| split_unquoted(line, ',').unwrap_or_else(|| vec![UNREADABLE]);
+    lines.flat_map(elements).map(str::trim).filter(is_given).map(parse_element).collect()
+}
+
+/// Empty elements of a list mean nothing (RFC 9110 §5.6.1).
+fn is_given(element: &&str) -> bool {
+    !element.is_empty()
 }
 
 /// RFC 7239 §4: `for=192.0.2.60;proto=http;by=203.0.113.43`. A parameter that is there twice means nothing.
 fn parse_element(element: &str) -> Option<IpAddr> {
     let mut found = None;
-    for pair in split_unquoted(element, ';')? {
-        let (name, value) = pair.trim().split_once('=')?;
+    // Pairs may be empty, as behind a semicolon at the end.
+    for pair in split_unquoted(element, ';')?.into_iter().map(str::trim).filter(is_given) {
+        let (name, value) = pair.split_once('=')?;
         if name.eq_ignore_ascii_case("for") && found.replace(value).is_some() {
             return None;
         }

@@ -71,7 +71,7 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 /// The way of a request as its headers tell it, the client first. `X-Forwarded-For` wins where both are there: nearly all
 /// proxies write that one and hand on untouched the `Forwarded` that a client has made up.
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let lines = |name| headers.get_all(name).map(|value| value.to_str().unwrap_or_default());
+    let lines = |name| headers.get_all(name).map(|value| value.to_str().unwrap_or(forwarded::UNREADABLE));
     match headers.contains_key(header::X_FORWARDED_FOR) {
         true => forwarded::x_forwarded_for(lines(header::X_FORWARDED_FOR)),
         false => forwarded::forwarded(lines(header::FORWARDED)),
@@ -144,6 +144,32 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_element_is_passed_over() {
+        for line in ["2.2.2.2,", "2.2.2.2, ,10.0.0.9", ",2.2.2.2,,", "1.1.1.1, , 2.2.2.2\t, \t"] {
+            assert_eq!(by_x_forwarded_for("10.0.0.1", &[line]), "2.2.2.2", "{line:?}");
+            assert_eq!(by_x_forwarded_for("10.0.0.1", &["1.1.1.1", line, "", " ,"]), "2.2.2.2", "{line:?}");
+        }
+        for line in ["for=2.2.2.2,", "for=2.2.2.2, ,for=10.0.0.9", ",for=2.2.2.2,,", "for=2.2.2.2;", ";;for=2.2.2.2; ;"]
+        {
+            assert_eq!(by_forwarded("10.0.0.1", &[line]), "2.2.2.2", "{line:?}");
+            assert_eq!(by_forwarded("10.0.0.1", &["for=1.1.1.1", line, "", " ,"]), "2.2.2.2", "{line:?}");
+        }
+        assert_eq!(by_x_forwarded_for("10.0.0.1", &["", ","]), "10.0.0.1");
+        assert_eq!(by_forwarded("10.0.0.1", &["for=1.1.1.1", ";"]), "10.0.0.1", "an element that names nobody");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_does_not_uncover_the_one_before_it() {
+        for (name, line) in [("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")] {
+            let mut map = HeaderMap::new();
+            map.append(name.parse().expect("name"), HeaderValue::from_static(line));
+            map.append(name.parse().expect("name"), HeaderValue::from_bytes(b"\xff, 2.2.2.2").expect("value"));
+            let peer = "10.0.0.1".parse().expect("address");
+            assert_eq!(proxies().client(peer, hops(&map).into_iter()), peer, "{name}");
+        }
+    }
+
+    #[test]
     fn an_open_quote_does_not_swallow_what_a_proxy_appends() {
         assert_eq!(by_forwarded("10.0.0.1", &["for=1.1.1.1;x=\", for=2.2.2.2"]), "10.0.0.1");
         assert_eq!(by_forwarded("10.0.0.1", &["for=1.1.1.1;x=\"\\, for=\"[2001:db8::7]\""]), "10.0.0.1");
@@ -155,6 +181,7 @@ mod tests {
         let both = [("forwarded", "for=1.1.1.1"), ("x-forwarded-for", "2.2.2.2")];
         assert_eq!(client("10.0.0.1", &both), "2.2.2.2");
         assert_eq!(client("10.0.0.1", &[("forwarded", "for=1.1.1.1"), ("x-forwarded-for", "")]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &[("forwarded", "for=1.1.1.1"), ("x-forwarded-for", ",")]), "10.0.0.1");
     }
 
     fn address() -> impl Strategy<Value = IpAddr> {

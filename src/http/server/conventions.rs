@@ -5,12 +5,13 @@ use std::time::Instant;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::request_id::{self, X_REQUEST_ID};
+use crate::http::caching::is_private;
 use crate::http::failure::Cause;
 use crate::log::REQUEST;
 use crate::metrics::Metrics;
@@ -37,7 +38,11 @@ pub(crate) async fn conventions(
     if let Some(traces) = res.request().app_data::<Data<crate::traces::Traces>>() {
         traces.record(res.request(), res.status(), id.to_str().unwrap_or_default(), started.elapsed());
     }
+    let is_private = is_private(res.request().match_info().as_str());
     let headers = res.headers_mut();
+    if is_private {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers.insert(X_REQUEST_ID, id);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(res)

@@ -1,20 +1,26 @@
 //! Which pages of other origins may call the service: `server.cors_origins`.
 
-use actix_cors::Cors;
+use actix_cors::{Cors, CorsError};
 use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION,
-    ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::request_id::X_REQUEST_ID;
+use crate::http::failure::{ErrorForm, Failure};
 
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE_SECONDS: usize = 600;
+
+/// The methods and headers with which pages of an allowed origin may call.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const HEADERS: [HeaderName; 6] =
+    [AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("x-requested-with"), IF_MATCH, IF_NONE_MATCH, X_REQUEST_ID];
 
 /// The origins that are allowed.
 #[derive(Clone, Debug)]
@@ -22,23 +28,24 @@ pub(crate) struct AllowedOrigins(pub(crate) Vec<String>);
 
 /// The layer that answers preflights and marks answers.
 pub(crate) fn layer(origins: &AllowedOrigins) -> Cors {
-    let requested_with = HeaderName::from_static("x-requested-with");
-    let allowed = [AUTHORIZATION, CONTENT_TYPE, requested_with, IF_MATCH, IF_NONE_MATCH, X_REQUEST_ID];
     let exposed = [ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID];
     let cors = Cors::default()
-        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-        .allowed_headers(allowed)
+        .allowed_methods(METHODS)
+        .allowed_headers(HEADERS)
         .expose_headers(exposed)
         .max_age(MAX_AGE_SECONDS);
     origins.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// Treats a request of any other origin as if it named none: it is answered like everybody's, without the headers that
-/// would let its page read the answer (actix-cors 0.7 answers in plain text).
-pub(crate) async fn ignore_foreign_origin(
+/// Stands around [`layer`], where actix-cors 0.7 differs from the contract.
+///
+/// A request of any other origin is treated as if it named none: it is answered like everybody's, without the headers that
+/// would let its page read the answer. A refused preflight, which that crate answers in plain text, is answered as all
+/// errors are.
+pub(crate) async fn answer_in_our_form<B: MessageBody + 'static>(
     mut req: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let origins = req.app_data::<Data<AllowedOrigins>>();
     let is_allowed =
         |origin: &[u8]| origins.is_some_and(|allowed| allowed.0.iter().any(|one| one.as_bytes() == origin));
@@ -46,5 +53,35 @@ pub(crate) async fn ignore_foreign_origin(
         req.headers_mut().remove(ORIGIN);
         req.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }
-    next.call(req).await
+    drop_empty_elements(req.headers_mut());
+    let res = next.call(req).await?;
+    let Some(refusal) = refusal(&res) else { return Ok(res.map_into_left_body()) };
+    let (request, _) = res.into_parts();
+    Ok(ServiceResponse::from_err(refusal, request).map_into_right_body())
+}
+
+/// Empty elements of a list mean nothing (RFC 9110 §5.6.1), and a list may come in several lines. A value that is no text
+/// is left for actix-cors to refuse.
+fn drop_empty_elements(headers: &mut HeaderMap) {
+    let lines: Result<Vec<&str>, _> =
+        headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).map(HeaderValue::to_str).collect();
+    let Ok(lines) = lines else { return };
+    let names = lines.iter().flat_map(|line| line.split(',')).map(str::trim).filter(|name| !name.is_empty());
+    let joined = names.collect::<Vec<_>>().join(",");
+    match HeaderValue::try_from(joined) {
+        Ok(list) if !list.is_empty() => drop(headers.insert(ACCESS_CONTROL_REQUEST_HEADERS, list)),
+        _ => drop(headers.remove(ACCESS_CONTROL_REQUEST_HEADERS)),
+    }
+}
+
+/// Why actix-cors refused a request, if it did, in the form of the path's errors.
+fn refusal<B>(res: &ServiceResponse<B>) -> Option<Error> {
+    let expected = match res.response().error()?.as_error::<CorsError>()? {
+        CorsError::MethodNotAllowed => format!("one of the methods {}", METHODS.join(", ")),
+        CorsError::HeadersNotAllowed => format!("no headers but {}", HEADERS.map(|name| name.to_string()).join(", ")),
+        CorsError::BadRequestHeaders => "a list of header names in Access-Control-Request-Headers".to_owned(),
+        _ => "an Origin and an Access-Control-Request-Method".to_owned(),
+    };
+    let text = format!("The preflight should ask for {expected}");
+    Some(ErrorForm::error(res.request(), Failure::PreflightRefused(text)))
 }

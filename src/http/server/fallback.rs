@@ -41,7 +41,7 @@ impl Routes {
 
 /// The default service.
 pub(crate) async fn no_route(req: HttpRequest, routes: Data<Routes>) -> HttpResponse {
-    let Some(allow) = routes.allow(req.path()) else { return ApiError::NotFound.error_response() };
+    let Some(allow) = routes.allow(req.match_info().as_str()) else { return ApiError::NotFound.error_response() };
     ErrorForm::response(&req, Failure::MethodNotAllowed { allow: allow.to_owned() })
 }
 

@@ -1,0 +1,29 @@
+//! Parameters that come under another name: the error says which one is missing, and what was sent in its place.
+
+use super::error::OAuthError;
+use super::form::OAuthForm;
+
+/// A parameter, and what people and libraries call it instead.
+const MISNAMED: [(&str, &[&str]); 5] = [
+    ("grant_type", &["grantType", "grant-type", "grant"]),
+    ("username", &["email", "e-mail", "mail", "login", "user", "userName", "user_name"]),
+    ("password", &["passwd", "pass", "pwd"]),
+    ("refresh_token", &["refreshToken", "refresh-token", "refresh", "token"]),
+    ("token", &["access_token", "refresh_token", "accessToken", "refreshToken"]),
+];
+
+/// The name under which a form seems to hold a parameter that it lacks.
+pub(super) fn other_name(form: &OAuthForm, name: &str) -> Option<&'static str> {
+    let (_, others) = MISNAMED.iter().find(|(parameter, _)| *parameter == name)?;
+    others.iter().find(|other| form.peek(other).is_some()).copied()
+}
+
+/// The error for a parameter that a form lacks.
+pub(super) fn missing(form: &OAuthForm, name: &str) -> OAuthError {
+    match other_name(form, name) {
+        Some(other) => {
+            OAuthError::InvalidRequest(format!("The parameter {name} is missing: {other} was sent in its place"))
+        }
+        None => OAuthError::InvalidRequest(format!("The parameter {name} is missing")),
+    }
+}
