@@ -10,6 +10,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
 
 use crate::accounts::attempts::Attempts;
+use crate::accounts::email_keys;
 use crate::accounts::password::Passwords;
 use crate::background::Background;
 use crate::config::Settings;
@@ -150,6 +151,7 @@ impl Keyfob {
             return Err(StartError::RootPath(root_path.clone()));
         }
         let db = Db::open(&settings.database)?;
+        email_keys::update(&db).await.map_err(std::io::Error::other)?;
         let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");

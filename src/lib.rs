@@ -28,6 +28,7 @@ mod posts;
 mod tokens;
 #[cfg(feature = "otlp")]
 mod traces;
+mod unicode;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::model::User;
-use crate::db::schema::{deleted_users, users};
+use crate::db::schema::{deleted_users, email_keys_due, users};
 use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, last_of_sequence, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -159,5 +159,27 @@ pub(crate) fn update_password(conn: &mut Conn, id: Id, password_hash: &str, now:
 /// Deletes an account and, by its foreign key, its posts.
 pub(crate) fn delete_user(conn: &mut Conn, id: Id) -> Result<()> {
     diesel::delete(users::table.find(id)).execute(conn)?;
+    Ok(())
+}
+
+/// Some of the accounts that share their address with an older one, or of those whose key was not looked at yet.
+pub(super) fn list_due_email_keys(conn: &mut Conn, is_shared: bool, limit: i64) -> Result<Vec<Id>> {
+    let due = email_keys_due::table.filter(email_keys_due::is_shared.eq(is_shared)).order(email_keys_due::user_id);
+    Ok(due.select(email_keys_due::user_id).limit(limit).load(conn)?)
+}
+
+pub(super) fn insert_shared_email_key(conn: &mut Conn, id: Id) -> Result<()> {
+    let row = (email_keys_due::user_id.eq(id), email_keys_due::is_shared.eq(true));
+    diesel::insert_into(email_keys_due::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+pub(super) fn delete_due_email_key(conn: &mut Conn, id: Id) -> Result<()> {
+    diesel::delete(email_keys_due::table.find(id)).execute(conn)?;
+    Ok(())
+}
+
+pub(super) fn update_email_key(conn: &mut Conn, id: Id, key: &str) -> Result<()> {
+    diesel::update(users::table.find(id)).set(users::email_key.eq(key)).execute(conn)?;
     Ok(())
 }

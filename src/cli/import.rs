@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 
 use self::source::{Record, Source};
-use super::{CommandError, note, print, progress};
+use super::{CommandError, note, open_accounts, print, progress};
 use crate::accounts::import::{ForeignId, ForeignUser, import_users};
 use crate::accounts::store::{ImportedUser, update_next_id};
 use crate::config::Settings;
@@ -67,7 +67,7 @@ struct Run {
 pub(super) async fn import(import: Import, settings: &Settings) -> Result<(), CommandError> {
     let survey = survey(&import.file)?;
     let mut source = Source::open(&import.file).map_err(CommandError::Refused)?;
-    let mut run = Run::new(Db::open(&settings.database)?.without_end(), import.dry_run, survey.rows);
+    let mut run = Run::new(open_accounts(settings).await?.without_end(), import.dry_run, survey.rows);
     // Before the first row without an id: it must not be given that of a row further down.
     if let (false, Some(last)) = (import.dry_run, survey.largest_id) {
         run.db.write(move |conn| update_next_id(conn, last)).await?;

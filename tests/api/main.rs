@@ -21,6 +21,7 @@ mod connections;
 mod conventions;
 mod docs;
 mod doctor;
+mod emails;
 mod house;
 mod hygiene;
 mod left_out;
