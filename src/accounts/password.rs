@@ -1,6 +1,7 @@
 //! Hashing passwords with bcrypt, in a bounded place of its own: never on an async worker, never while a database
 //! connection is held. The only file that knows `bcrypt`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,15 +50,21 @@ impl Passwords {
         self.queue.watch(queue);
     }
 
-    /// The hash to keep of a new password.
-    pub(crate) async fn hash(&self, password: NewPassword) -> Result<String, Busy> {
+    /// The hash to keep of a new password; its caller's network waits for its turn.
+    pub(crate) async fn hash(&self, password: NewPassword, address: IpAddr) -> Result<String, Busy> {
         let cost = self.cost;
-        let hashed = self.queue.run(move || hash(password.expose().expose_secret(), cost)).await?;
+        let hashed = self.queue.run(address, move || hash(password.expose().expose_secret(), cost)).await?;
         hashed.ok_or(Busy { retry_after_seconds: 1 })
     }
 
     /// Compares a password with the hash of an account, or with a dummy where there is no account: the same work.
-    pub(crate) async fn verify(&self, password: SecretString, account_hash: Option<String>) -> Result<Verified, Busy> {
+    /// The caller's network waits for its turn.
+    pub(crate) async fn verify(
+        &self,
+        password: SecretString,
+        account_hash: Option<String>,
+        address: IpAddr,
+    ) -> Result<Verified, Busy> {
         let (cost, dummy) = (self.cost, Arc::clone(&self.dummy_hash));
         let compare = move || {
             let password = password.expose_secret();
@@ -76,7 +83,7 @@ impl Passwords {
                 }
             }
         };
-        self.queue.run(compare).await
+        self.queue.run(address, compare).await
     }
 }
 
@@ -151,6 +158,8 @@ fn dummy_hash(cost: u32) -> String {
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     /// A text in each format, made by the programs that accounts come from.
     const FOREIGN: &str = include_str!("foreign_hashes.txt");
 
@@ -183,17 +192,17 @@ mod tests {
     #[actix_web::test]
     async fn the_right_password_is_told_from_a_wrong_one() {
         let passwords = passwords(4);
-        let hash = passwords.hash(NewPassword::parse("lantern-quartz").expect("fit")).await.expect("hash");
-        let right = passwords.verify("lantern-quartz".into(), Some(hash.clone())).await.expect("verified");
+        let hash = passwords.hash(NewPassword::parse("lantern-quartz").expect("fit"), HERE).await.expect("hash");
+        let right = passwords.verify("lantern-quartz".into(), Some(hash.clone()), HERE).await.expect("verified");
         assert!(matches!(right, Verified::Right { renewed_hash: None }));
-        let wrong = passwords.verify("lantern-Quartz".into(), Some(hash)).await.expect("verified");
+        let wrong = passwords.verify("lantern-Quartz".into(), Some(hash), HERE).await.expect("verified");
         assert!(matches!(wrong, Verified::Wrong));
     }
 
     #[actix_web::test]
     async fn a_hash_of_another_cost_is_renewed() {
         let old = hash("lantern-quartz", 4).expect("hash");
-        let verified = passwords(5).verify("lantern-quartz".into(), Some(old)).await.expect("verified");
+        let verified = passwords(5).verify("lantern-quartz".into(), Some(old), HERE).await.expect("verified");
         let Verified::Right { renewed_hash: Some(renewed) } = verified else { panic!("{verified:?}") };
         assert_eq!(cost_of(&renewed), Some(5));
         assert!(is_right("lantern-quartz", &kept(&renewed), 5));
@@ -205,7 +214,7 @@ mod tests {
         let mut makers = std::collections::BTreeSet::new();
         for (maker, password, hash) in foreign() {
             makers.insert(maker);
-            let right = passwords.verify(password.into(), Some(hash.into())).await.expect("verified");
+            let right = passwords.verify(password.into(), Some(hash.into()), HERE).await.expect("verified");
             let Verified::Right { renewed_hash } = right else { panic!("{maker} {password}") };
             let is_kept = password.len() > MAX_BYTES || cost_of(hash) == Some(4);
             assert_eq!(renewed_hash.is_none(), is_kept, "{maker} {password}");
@@ -213,7 +222,7 @@ mod tests {
                 assert!(cost_of(&renewed) == Some(4) && is_right(password, &kept(&renewed), 4), "{maker} {password}");
             }
             for wrong in [&format!("{password}x"), password.get(1..).expect("ASCII first"), "", "another password"] {
-                let wrong = passwords.verify(wrong.into(), Some(hash.into())).await.expect("verified");
+                let wrong = passwords.verify(wrong.into(), Some(hash.into()), HERE).await.expect("verified");
                 assert!(matches!(wrong, Verified::Wrong), "{maker} {password}");
             }
         }
@@ -237,10 +246,10 @@ mod tests {
             // The least of some runs is what the work takes on a machine that does other things as well.
             for _ in 0..5 {
                 let begin = Instant::now();
-                passwords.verify("a wrong one".into(), Some(hash.into())).await.expect("verified");
+                passwords.verify("a wrong one".into(), Some(hash.into()), HERE).await.expect("verified");
                 with = with.min(begin.elapsed());
                 let begin = Instant::now();
-                passwords.verify("a wrong one".into(), None).await.expect("verified");
+                passwords.verify("a wrong one".into(), None, HERE).await.expect("verified");
                 without = without.min(begin.elapsed());
             }
             assert!(with > without / 3, "{maker}: {with:?}, without an account {without:?}");
@@ -250,7 +259,7 @@ mod tests {
     #[actix_web::test]
     async fn an_unreadable_hash_is_nobodys() {
         for hash in ["", "nonsense", "$2b$04$short"] {
-            let verified = passwords(4).verify("lantern-quartz".into(), Some(hash.into())).await.expect("verified");
+            let verified = passwords(4).verify("lantern-quartz".into(), Some(hash.into()), HERE).await.expect("verified");
             assert!(matches!(verified, Verified::Wrong));
         }
     }
@@ -266,12 +275,12 @@ mod tests {
     #[actix_web::test]
     async fn without_an_account_the_work_is_that_of_a_wrong_password() {
         let passwords = passwords(10);
-        let kept = passwords.hash(NewPassword::parse("lantern-quartz").expect("fit")).await.expect("hash");
+        let kept = passwords.hash(NewPassword::parse("lantern-quartz").expect("fit"), HERE).await.expect("hash");
         let (mut with, mut without) = (Duration::MAX, Duration::MAX);
         for _ in 0..5 {
             for (least, hash) in [(&mut with, Some(kept.clone())), (&mut without, None)] {
                 let begin = Instant::now();
-                passwords.verify("a wrong one".into(), hash).await.expect("verified");
+                passwords.verify("a wrong one".into(), hash, HERE).await.expect("verified");
                 *least = begin.elapsed().min(*least);
             }
         }

@@ -1,6 +1,7 @@
 //! `keyfob user`
 
 use std::io::{BufRead, IsTerminal, stdin};
+use std::net::Ipv4Addr;
 
 use super::import::{Import, import};
 use super::{CommandError, open_accounts, print};
@@ -113,7 +114,7 @@ pub(super) fn read_new_password() -> Result<NewPassword, CommandError> {
 
 /// The hash to keep of a password.
 pub(super) async fn hash(password: NewPassword, settings: &Settings) -> Result<String, CommandError> {
-    let hashed = Passwords::start(&settings.password)?.hash(password).await;
+    let hashed = Passwords::start(&settings.password)?.hash(password, Ipv4Addr::LOCALHOST.into()).await;
     hashed.map_err(|busy| CommandError::Refused(busy.to_string()))
 }
 
