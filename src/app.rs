@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
 use crate::accounts::attempts::Attempts;
 use crate::accounts::email_keys;
 use crate::accounts::password::Passwords;
-use crate::background::Background;
+use crate::background::{Background, Work};
 use crate::config::Settings;
 use crate::db::{Db, OpenError, Timestamp};
 use crate::docs::{self, Document};
@@ -152,14 +152,21 @@ impl Keyfob {
         }
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
+        let passwords = Data::new(Passwords::start(&settings.password)?);
+        passwords.learn_kinds(&db).await.map_err(std::io::Error::other)?;
         let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");
         let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
         let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
         Ok(Self(Arc::new(Parts {
-            _background: Background::start(db.clone(), sessions.clone().into_inner(), attempts.clone().into_inner())?,
-            passwords: Data::new(Passwords::start(&settings.password)?),
+            _background: Background::start(Work {
+                db: db.clone(),
+                sessions: sessions.clone().into_inner(),
+                attempts: attempts.clone().into_inner(),
+                passwords: passwords.clone().into_inner(),
+            })?,
+            passwords,
             attempts,
             proxies: Data::new(TrustedProxies::new(settings.server.trusted_proxies.clone())),
             routes: Data::new(routes),

@@ -1,6 +1,7 @@
 //! Who exists: accounts, their passwords, and what their owners can do with them.
 
 pub(crate) mod attempts;
+mod compare;
 pub(crate) mod email_keys;
 mod hashes;
 pub(crate) mod import;

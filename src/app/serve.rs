@@ -105,7 +105,7 @@ impl Keyfob {
         }
         let has_writer = matches!(parts.settings.database.url, DatabaseUrl::Sqlite(_));
         let metrics = Metrics::new(&openapi_document(), has_writer).map_err(std::io::Error::other)?;
-        parts.passwords.watch(metrics.hash_queue.clone());
+        parts.passwords.watch(metrics.hash_queue.clone(), metrics.password_work.clone());
         parts.db.watch(metrics.write_queue.clone());
         Ok(Some(Data::new(metrics)))
     }

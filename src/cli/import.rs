@@ -27,7 +27,7 @@ const MAX_TRIES: u32 = 5;
 The columns (in JSONL: the members of each line's object) are email, password_hash, full_name, is_active, is_admin,
 email_verified and id; the first two are required. Password hashes may be bcrypt ($2a$, $2b$, $2x$, $2y$), passlib's
 $bcrypt-sha256$, Django's bcrypt$, bcrypt_sha256$ and pbkdf2_sha256$, and $argon2id$; each is replaced by bcrypt at the
-account's first log-in. Rows that are refused are reported with their line; all others are kept. Running it again is
+account's first log-in; an $argon2id$ that takes more than 128 MiB is refused. Rows that are refused are reported with their line; all others are kept. Running it again is
 harmless: accounts that are there already are refused. So are ids whose accounts were deleted here: no id is given twice.
 
 Examples:

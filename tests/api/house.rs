@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A library, and where it may be named.
-const LIBRARIES: [(&str, &[&str]); 13] = [
+const LIBRARIES: [(&str, &[&str]); 14] = [
     ("jsonwebtoken", &["tokens/jwt.rs"]),
-    ("bcrypt", &["accounts/password.rs"]),
+    ("bcrypt", &["accounts/compare.rs", "accounts/compare/"]),
+    ("argon2", &["accounts/hashes.rs"]),
     ("icu_normalizer", &["unicode.rs"]),
     ("idna", &["unicode.rs"]),
     ("diesel", &["db/", "store.rs"]),

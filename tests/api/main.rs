@@ -31,6 +31,8 @@ mod login_clients;
 mod login_forms;
 mod metrics;
 mod operations;
+mod password_forms;
+mod password_work;
 mod postman;
 mod posts;
 mod posts_list;

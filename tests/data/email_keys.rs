@@ -58,20 +58,20 @@ fn warnings(server: &Server) -> Vec<String> {
 #[test]
 fn accounts_from_before_an_update_are_found_in_every_form_of_their_address() {
     let home = old_home(&[
-        (1, "Mia@Bücher.example", 1000),
-        (2, "JOSÉ@example.com", 1000),
-        (3, "mar\u{212a}@example.com", 1000),
-        (4, "ΟΔΟΣ@example.com", 1000),
-        (5, "ADA@example.com", 1000),
+        (101, "Mia@Bücher.example", 1000),
+        (102, "JOSÉ@example.com", 1000),
+        (103, "mar\u{212a}@example.com", 1000),
+        (104, "ΟΔΟΣ@example.com", 1000),
+        (105, "ADA@example.com", 1000),
     ]);
     let server = Server::at(Arc::new(home));
     for (username, id) in [
-        ("mia@bücher.example", 1),
-        ("mia@xn--bcher-kva.example", 1),
-        ("jose\u{301}@example.com", 2),
-        ("mar\u{212a}@example.com", 3),
-        ("οδοσ@example.com", 4),
-        ("ada@example.com", 5),
+        ("mia@bücher.example", 101),
+        ("mia@xn--bcher-kva.example", 101),
+        ("jose\u{301}@example.com", 102),
+        ("mar\u{212a}@example.com", 103),
+        ("οδοσ@example.com", 104),
+        ("ada@example.com", 105),
     ] {
         assert_eq!(account(&server, username), id, "{username}");
     }
