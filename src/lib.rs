@@ -33,6 +33,7 @@ mod testing;
 mod tokens;
 #[cfg(feature = "otlp")]
 mod traces;
+mod unicode;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -40,6 +40,7 @@ const KINDS: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 type Index = (&'static str, &'static str);
 const USERS_ID: Index = ("users_pkey on users", "users USING INTEGER PRIMARY KEY");
 const USERS_EMAIL: Index = ("users_email_key_key on users", "users USING INDEX sqlite_autoindex_users_1");
+const USERS_HASHES: Index = ("users_kind_of_hash on users", "users USING INDEX users_kind_of_hash");
 const POSTS_ID: Index = ("posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
 const POSTS_NEWEST: Index = ("Backward using posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
 const POSTS_AUTHOR: Index = ("posts_author_id", "posts USING INDEX posts_author_id");
@@ -247,7 +248,7 @@ fn no_statement_of_a_request_reads_a_whole_table() {
     a_statement_without_an_index_is_noticed(&service);
 }
 
-/// The clean-up, which comes first and then once a minute, and the feed of revocations.
+/// The clean-up, which comes first and then once a minute, the feed of revocations, and which kinds of hashes there are.
 #[track_caller]
 fn work_of_the_background(service: &Service) {
     let has_come =
@@ -257,7 +258,8 @@ fn work_of_the_background(service: &Service) {
     // At the start a replica reads all revocations, whose access tokens may still live.
     let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
     statements.remove(start);
-    let indices = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID, REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID];
+    let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
+    let indices = [&sessions[..], &[REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES]].concat();
     service.explain("background", &statements, &indices);
 }
 

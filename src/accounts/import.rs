@@ -103,7 +103,7 @@ impl Field for PasswordHash {
     fn parse_field(value: &Value) -> Result<Self, Rejection> {
         // Databases with columns of a fixed length fill them up with blanks.
         let text = text(value)?.trim();
-        match KeptHash::parse(text) {
+        match KeptHash::parse_new(text) {
             Ok(_) => Ok(Self(text.to_owned())),
             Err(fault) => Err(Rejection::new("value_error", fault.to_string())),
         }

@@ -1,5 +1,6 @@
 //! The values of an account. Each is valid once it exists; `parse` is the only way to make one.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::str::FromStr;
 
@@ -11,15 +12,19 @@ use utoipa::ToSchema;
 
 use crate::db::{Id, Timestamp};
 use crate::fields::{Field, Rejection, text, text_of_length};
+use crate::unicode::{ascii_domain, is_mark, nfc, without_case};
 
 /// Passwords that are tried first, in lower case, one a line, in the order of their bytes.
 const COMMON_PASSWORDS: &str = include_str!("common_passwords/list.txt");
-/// Length of a password in bytes of UTF-8; bcrypt takes no more.
+/// Length of a password in bytes of UTF-8, in NFC; bcrypt takes no more.
 const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=72;
 /// The longest `full_name`, in characters.
 const MAX_NAME_CHARS: usize = 200;
 /// The longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3).
 const MAX_EMAIL_BYTES: usize = 254;
+
+/// The longest part before the `@`, in bytes (RFC 5321 §4.5.3.1.1).
+const MAX_LOCAL_BYTES: usize = 64;
 
 /// An account, as its owner and admins see it: never with a hash.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -50,7 +55,8 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
-/// An e-mail address. Its case is kept, but two that differ in nothing else are the same account's.
+/// An e-mail address, as it was typed. Two are the same account's when they are equal in NFC without their case, the domain in
+/// its ASCII form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -65,9 +71,16 @@ impl Email {
         if text.len() > MAX_EMAIL_BYTES {
             return refused("An e-mail address has at most 254 bytes");
         }
+        // The domain as a mail server is told it: what has no ASCII form can receive no mail. (email_address 0.2 knows no
+        // marks, which some letters have even in NFC.)
+        let ascii = text.rsplit_once('@').and_then(|(local, domain)| {
+            let letters: String = nfc(local).chars().filter(|character| !is_mark(*character)).collect();
+            Some(format!("{letters}@{}", ascii(domain)?)).filter(|_| local.len() <= MAX_LOCAL_BYTES)
+        });
         let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
-        match EmailAddress::parse_with_options(text, options) {
-            Ok(_) if !text.contains(char::is_control) => Ok(Self(text.to_owned())),
+        let is_address = |text: &String| EmailAddress::parse_with_options(text, options).is_ok();
+        match ascii.filter(is_address) {
+            Some(_) if !text.contains(char::is_control) => Ok(Self(text.to_owned())),
             _ => refused("Input should be an e-mail address, such as ada@example.com"),
         }
     }
@@ -88,8 +101,21 @@ impl Email {
     /// is none, and neither is the empty text.
     #[must_use]
     pub fn key_of(text: &str) -> String {
-        if text.contains('\0') { String::new() } else { text.trim().to_lowercase() }
+        let text = text.trim();
+        match text.rsplit_once('@') {
+            _ if text.contains('\0') => String::new(),
+            Some((local, domain)) => {
+                let domain = ascii_domain(domain).map_or_else(|| without_case(domain), Cow::into_owned);
+                format!("{}@{domain}", without_case(local))
+            }
+            None => without_case(text),
+        }
     }
+}
+
+/// A domain as a mail server is told it; one that is in ASCII as it is.
+fn ascii(domain: &str) -> Option<Cow<'_, str>> {
+    if domain.is_ascii() { Some(domain.into()) } else { ascii_domain(domain) }
 }
 
 impl FromStr for Email {
@@ -124,7 +150,7 @@ impl Field for FullName {
     }
 }
 
-/// A password that an account may have: 8 to 72 bytes in UTF-8, no NUL, not a common one.
+/// A password that an account may have, in NFC (RFC 8265 §4.2.2): 8 to 72 bytes in UTF-8, no NUL, not a common one.
 #[derive(Clone, Debug)]
 pub(crate) struct NewPassword(SecretString);
 
@@ -134,6 +160,8 @@ impl NewPassword {
     /// # Errors
     /// A [`Rejection`] that says what is expected, without the password.
     pub(crate) fn parse(text: &str) -> Result<Self, Rejection> {
+        let composed = SecretString::from(nfc(text).into_owned());
+        let text = composed.expose_secret();
         if text.contains('\0') {
             return Err(Rejection::new("string_nul", "Password should not contain a NUL character"));
         }
@@ -149,7 +177,7 @@ impl NewPassword {
                 "This password is one of the first that are tried: choose another",
             ));
         }
-        Ok(Self(text.into()))
+        Ok(Self(composed))
     }
 
     /// Whether it is the account's own address, which everybody knows.
@@ -214,6 +242,8 @@ mod tests {
             prop_assert_eq!(&Email::key_of(&key), &key, "the key of a key is the key");
             prop_assert_eq!(&Email::key_of(&format!(" {text}\t\n")), &key, "blanks around it do not matter");
             prop_assert!(!key.contains('\0'));
+            let has_two_readings = Email::key_of(&nfc(&text)) != key;
+            prop_assert!(!has_two_readings || text.contains(['\u{212a}', '\u{37e}', '\u{1fef}']), "its form does not matter");
             if let Ok(email) = Email::parse(&text) {
                 prop_assert_eq!(&email.key(), &key, "as it was signed up it is found");
                 prop_assert_eq!(email.as_str(), text.trim());
@@ -231,6 +261,57 @@ mod tests {
                 prop_assert_eq!(&Email::parse(&other).expect("the same address").key(), &key);
             }
         }
+    }
+
+    #[test]
+    fn one_mailbox_is_one_account_however_it_is_typed() {
+        for (one, others) in [
+            (
+                "mia@bücher.example",
+                &["mia@xn--bcher-kva.example", "MIA@BÜCHER.example", "mia@bu\u{308}cher.example"][..],
+            ),
+            ("jose\u{301}@example.com", &["josé@example.com", "JOSÉ@Example.com", "JOSE\u{301}@example.com"]),
+            ("οδος@example.com", &["ΟΔΟΣ@example.com", "οδοσ@example.com"]),
+            ("संपर्क@डाटामेल.भारत", &["संपर्क@xn--c2bd4bq1db8d.xn--h2brj9c"]),
+            ("i\u{307}@example.com", &["\u{130}@example.com", "I\u{307}@example.com"]),
+        ] {
+            let parsed = Email::parse(one).expect("an address");
+            assert_eq!(parsed.as_str(), one, "kept as it was typed");
+            for other in others {
+                assert_eq!(Email::parse(other).expect("an address").key(), parsed.key(), "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_other_character_takes_the_place_of_a_letter_in_ascii() {
+        for (other, letter) in [
+            ("\u{212a}", "k"),
+            ("\u{212a}", "K"),
+            ("\u{130}", "i"),
+            ("\u{131}", "i"),
+            ("\u{17f}", "s"),
+            ("\u{ff4b}", "k"),
+        ] {
+            let address = |local: &str| Email::key_of(&format!("mar{local}us@example.com"));
+            assert_ne!(address(other), address(letter), "{other} {letter}");
+        }
+    }
+
+    #[test]
+    fn a_domain_that_can_receive_no_mail_is_refused() {
+        for text in ["a@bücher..example", "a@-ü_.example", "a@\u{ff20}.example"] {
+            assert!(Email::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_password_is_that_in_nfc() {
+        let decomposed = "e\u{301}".repeat(36);
+        assert_eq!((decomposed.len(), nfc(&decomposed).len()), (108, 72));
+        assert_eq!(NewPassword::parse(&decomposed).expect("fit").expose().expose_secret(), &*nfc(&decomposed));
+        assert!(NewPassword::parse(&format!("{decomposed}x")).is_err());
+        assert!(NewPassword::parse("e\u{301}e\u{301}-b").is_err(), "8 bytes as typed, 6 in NFC");
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! Accounts in the database.
 
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Text;
 
 use super::model::User;
-use crate::db::schema::{deleted_users, users};
+use crate::db::schema::{deleted_users, email_keys_due, users};
 use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, last_of_sequence, query};
+use crate::passwords::formats::kind;
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// How many kinds of hashes are looked for at the most.
+const MAX_KINDS: usize = 256;
 
 /// An account as it is kept. Its `Debug` leaves the hash out.
 #[derive(Clone, Queryable, Selectable)]
@@ -159,5 +165,53 @@ pub(crate) fn update_password(conn: &mut Conn, id: Id, password_hash: &str, now:
 /// Deletes an account and, by its foreign key, its posts.
 pub(crate) fn delete_user(conn: &mut Conn, id: Id) -> Result<()> {
     diesel::delete(users::table.find(id)).execute(conn)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Hash {
+    #[diesel(sql_type = Text)]
+    password_hash: String,
+}
+
+/// One hash of each kind that there is. Each is a step in the index on how hashes begin (`users_kind_of_hash`).
+pub(crate) fn list_kinds_of_hashes(conn: &mut Conn) -> Result<Vec<String>> {
+    // The same expression as that of the index, in the order of bytes.
+    let collation = if matches!(conn, Conn::Postgres(_)) { " COLLATE \"C\"" } else { "" };
+    let begin = format!(
+        "(CASE WHEN substr(password_hash, 1, 2) = '$2' THEN substr(password_hash, 1, 7) \
+         ELSE substr(password_hash, 1, 64) END){collation}"
+    );
+    let next = format!("SELECT password_hash FROM users WHERE {begin} > $1 ORDER BY {begin} LIMIT 1");
+    let (mut found, mut last) = (Vec::new(), String::new());
+    while found.len() < MAX_KINDS
+        && let Some(hash) = sql_query(&next).bind::<Text, _>(&last).get_result::<Hash>(conn).optional()?
+    {
+        // Beyond all that begin alike.
+        last = format!("{}{}", kind(&hash.password_hash), char::MAX);
+        found.push(hash.password_hash);
+    }
+    Ok(found)
+}
+
+/// Some of the accounts that share their address with an older one, or of those whose key was not looked at yet.
+pub(super) fn list_due_email_keys(conn: &mut Conn, is_shared: bool, limit: i64) -> Result<Vec<Id>> {
+    let due = email_keys_due::table.filter(email_keys_due::is_shared.eq(is_shared)).order(email_keys_due::user_id);
+    Ok(due.select(email_keys_due::user_id).limit(limit).load(conn)?)
+}
+
+pub(super) fn insert_shared_email_key(conn: &mut Conn, id: Id) -> Result<()> {
+    let row = (email_keys_due::user_id.eq(id), email_keys_due::is_shared.eq(true));
+    diesel::insert_into(email_keys_due::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+pub(super) fn delete_due_email_key(conn: &mut Conn, id: Id) -> Result<()> {
+    diesel::delete(email_keys_due::table.find(id)).execute(conn)?;
+    Ok(())
+}
+
+pub(super) fn update_email_key(conn: &mut Conn, id: Id, key: &str) -> Result<()> {
+    diesel::update(users::table.find(id)).set(users::email_key.eq(key)).execute(conn)?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What the service does by itself: learns of revocations, failed attempts and new keys, writes noted uses, deletes what has expired.
+//! What the service does by itself: learns of revocations, failed attempts, new keys and costlier hashes, writes noted uses,
+//! deletes what has expired.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::attempts::Attempts;
 use crate::db::{Db, Timestamp};
+use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::sessions::revocations::POLL_MILLIS;
 use crate::tokens::keyring::RELOAD_SECONDS;
@@ -19,6 +21,14 @@ use crate::tokens::keyring::RELOAD_SECONDS;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long the last uses may take to be written: a database that is away does not hold up the end.
 const LAST_ROUND: Duration = Duration::from_secs(3);
+
+/// What it works with.
+pub(crate) struct Work {
+    pub db: Db,
+    pub sessions: Arc<Sessions>,
+    pub attempts: Arc<Attempts>,
+    pub passwords: Arc<Passwords>,
+}
 
 /// The thread that does it; ends, after a last round, when this is dropped.
 #[derive(Debug)]
@@ -29,12 +39,12 @@ pub(crate) struct Background {
 
 impl Background {
     /// A thread of its own, so that it also runs inside another application, whatever its runtime.
-    pub(crate) fn start(db: Db, sessions: Arc<Sessions>, attempts: Arc<Attempts>) -> std::io::Result<Self> {
+    pub(crate) fn start(work: Work) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("keyfob-background".into())
-            .spawn(move || runtime.block_on(run(db, &sessions, &attempts, stopped)))?;
+            .spawn(move || runtime.block_on(run(&work, stopped)))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -48,10 +58,11 @@ impl Drop for Background {
     }
 }
 
-async fn run(db: Db, sessions: &Sessions, attempts: &Attempts, stopped: Receiver<()>) {
+async fn run(work: &Work, stopped: Receiver<()>) {
+    let sessions = &work.sessions;
     {
         // Side by side: writes that must wait for the database do not keep news away.
-        let rounds = pin!(join(listen(sessions, attempts), keep_up(&db, sessions, attempts)));
+        let rounds = pin!(join(listen(sessions, &work.attempts), keep_up(work)));
         select(rounds, stopped).await;
     }
     let flushed = timeout(LAST_ROUND, sessions.flush_uses(Timestamp::now())).await;
@@ -67,7 +78,7 @@ async fn listen(sessions: &Sessions, attempts: &Attempts) {
     }
 }
 
-async fn keep_up(db: &Db, sessions: &Sessions, attempts: &Attempts) {
+async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
     // What is due is told by a clock that nobody sets.
     let reload_every = Duration::from_secs(RELOAD_SECONDS);
     let (mut reload_at, mut sweep_at) = (Instant::now() + reload_every, Instant::now());
@@ -77,6 +88,7 @@ async fn keep_up(db: &Db, sessions: &Sessions, attempts: &Attempts) {
         report("uses could not be written", sessions.flush_uses(now).await);
         if instant >= reload_at {
             report("keys could not be reloaded", sessions.keyring.reload(db, now).await);
+            report("the kinds of password hashes could not be read", passwords.learn_kinds(db).await);
             reload_at = instant + reload_every;
         }
         if instant >= sweep_at {

@@ -10,6 +10,8 @@ use actix_web::web::{Data, ServiceConfig};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
 
+use self::background::{Background, Work};
+use crate::accounts::email_keys;
 use crate::attempts::Attempts;
 use crate::config::Settings;
 use crate::db::{Db, OpenError, Timestamp};
@@ -26,7 +28,6 @@ use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::{me, oauth, posts};
-use background::Background;
 
 /// The service could not start. One line: the cause and, where there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -160,14 +161,22 @@ impl Keyfob {
             return Err(StartError::RootPath(root_path.clone()));
         }
         let db = Db::open(&settings.database)?;
+        email_keys::update(&db).await.map_err(std::io::Error::other)?;
+        let passwords = Data::new(Passwords::start(&settings.password)?);
+        passwords.learn_kinds(&db).await.map_err(std::io::Error::other)?;
         let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");
         let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
         let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
         Ok(Self(Arc::new(Parts {
-            _background: Background::start(db.clone(), sessions.clone().into_inner(), attempts.clone().into_inner())?,
-            passwords: Data::new(Passwords::start(&settings.password)?),
+            _background: Background::start(Work {
+                db: db.clone(),
+                sessions: sessions.clone().into_inner(),
+                attempts: attempts.clone().into_inner(),
+                passwords: passwords.clone().into_inner(),
+            })?,
+            passwords,
             attempts,
             proxies: Data::new(TrustedProxies::new(settings.server.trusted_proxies.clone())),
             routes: Data::new(routes),

@@ -111,7 +111,7 @@ impl Keyfob {
         let grants = Grant::ALL.map(Grant::as_str);
         let labels = Labels { document: &document, files: &docs::FILES, grants: &grants, outcomes: &OUTCOMES };
         let metrics = Metrics::new(labels, has_writer).map_err(std::io::Error::other)?;
-        parts.passwords.watch(metrics.hash_queue.clone());
+        parts.passwords.watch(metrics.hash_queue.clone(), metrics.password_work.clone());
         parts.db.watch(metrics.write_queue.clone());
         Ok(Some(Data::new(metrics)))
     }

@@ -4,23 +4,24 @@
 mod store;
 #[cfg(test)]
 mod tests;
+mod waiters;
 mod windows;
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use waiters::Waiters;
 use windows::{KEEP_SECONDS, Name, Names, Verdict, Windows};
 
 use crate::config::RateLimitSettings;
 use crate::db::{Db, StoreError, Timestamp};
 use crate::http::origin::network;
+use crate::unicode::nfc;
 
 /// How long an attempt waits for others at the same account to be decided, in seconds.
 const PATIENCE_SECONDS: u64 = 20;
@@ -51,6 +52,7 @@ enum At<'a> {
 #[must_use = "an attempt that is dropped does not count"]
 pub(crate) struct Begun<'a> {
     attempts: &'a Attempts,
+    network: IpAddr,
     names: Names,
     guess: u64,
 }
@@ -64,7 +66,7 @@ pub(crate) struct Attempts {
     /// Fingerprints of passwords are not, and no other process could make the same ones.
     fingerprints: RandomState,
     windows: Mutex<Windows>,
-    decided: Notify,
+    waiters: Waiters,
     heard_at: Mutex<Timestamp>,
 }
 
@@ -104,7 +106,7 @@ impl Attempts {
             naming_key: Key::new(HMAC_SHA256, naming_key),
             fingerprints: RandomState::new(),
             windows: Mutex::new(windows),
-            decided: Notify::new(),
+            waiters: Waiters::default(),
             heard_at: Mutex::new(now),
         })
     }
@@ -112,7 +114,7 @@ impl Attempts {
     /// Lets an attempt through, or says when to try again.
     pub(crate) async fn begin(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
         if !self.settings.enabled {
-            return Ok(Begun { attempts: self, names: Names::default(), guess: 0 });
+            return Ok(Begun { attempts: self, network: attempt.network, names: Names::default(), guess: 0 });
         }
         let patience = Duration::from_secs(PATIENCE_SECONDS);
         // So many have been right in this time that the next one will soon have its turn.
@@ -141,18 +143,22 @@ impl Attempts {
 
     async fn admit(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
         let (names, guess) = (self.names(attempt), self.guess(attempt));
-        let mut is_known = None;
+        let (mut is_known, mut place) = (None, None);
         loop {
-            // Before the look, so that nothing is missed that is decided in between.
-            let mut decided = pin!(self.decided.notified());
-            decided.as_mut().enable();
             let verdict = self.lock().begin(&names, &self.settings, is_known, now);
-            match verdict {
-                Verdict::Open => return Ok(Begun { attempts: self, names, guess }),
-                Verdict::Closed(until) => return Err(TooMany { retry_after_seconds: seconds_between(now, until) }),
-                Verdict::Full => decided.await,
+            match (verdict, &mut place) {
+                (Verdict::Open, _) => return Ok(Begun { attempts: self, network: attempt.network, names, guess }),
+                (Verdict::Closed(until), _) => {
+                    return Err(TooMany { retry_after_seconds: seconds_between(now, until) });
+                }
+                // Another look from there, so that nothing is missed that was decided in between.
+                (Verdict::Full, None) => {
+                    let joined = self.waiters.join(attempt.network);
+                    place = Some(joined.ok_or(TooMany { retry_after_seconds: 1 })?);
+                }
+                (Verdict::Full, Some(place)) => place.decided().await,
                 // Without a database nothing comes of the attempt anyway.
-                Verdict::Unclear => is_known = Some(self.is_known(attempt).await.unwrap_or(true)),
+                (Verdict::Unclear, _) => is_known = Some(self.is_known(attempt).await.unwrap_or(true)),
             }
         }
     }
@@ -204,7 +210,7 @@ impl Attempts {
 
     fn guess(&self, attempt: &Attempt<'_>) -> u64 {
         match attempt.at {
-            At::Account { key, password } => self.fingerprints.hash_one((key, password)),
+            At::Account { key, password } => self.fingerprints.hash_one((key, nfc(password))),
             At::Client { id, secret } => self.fingerprints.hash_one((id, secret)),
             At::SignUp => 0,
         }
@@ -236,8 +242,8 @@ impl Attempts {
 impl Begun<'_> {
     /// The guess was wrong. It is counted for good when this is over, and may be answered then.
     pub(crate) async fn failed(self, now: Timestamp) {
-        let is_repeated = self.names.own.is_some_and(|own| self.attempts.lock().is_repeated(own, self.guess, now));
-        if !is_repeated {
+        let is_free = self.names.own.is_some_and(|own| self.attempts.lock().is_free(own, self.guess, now));
+        if !is_free {
             self.attempts.count(self.names.of_failure(), now).await;
         }
     }
@@ -264,7 +270,7 @@ impl Begun<'_> {
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
         self.attempts.lock().release(&self.names);
-        self.attempts.decided.notify_waiters();
+        self.attempts.waiters.tell(self.network);
     }
 }
 

@@ -1,3 +1,6 @@
+use std::pin::pin;
+
+use futures_util::FutureExt;
 use tempfile::TempDir;
 
 use super::*;
@@ -79,19 +82,80 @@ async fn an_address_that_walks_through_accounts_is_closed() {
     assert!(attempts.begin(&Attempt::to_sign_up(HERE.parse().expect("address")), now).await.is_err());
 }
 
+/// How many failures are counted at an account from an address.
+async fn left(attempts: &Attempts, account: &str, address: &str, now: Timestamp) -> usize {
+    fail_often(attempts, account, address, 5, now).await
+}
+
 #[actix_web::test]
-async fn the_same_wrong_password_again_within_seconds_counts_once() {
+async fn the_same_wrong_password_again_within_seconds_is_free_twice_and_counts_then() {
     let now = Timestamp::now();
     let attempts = Shared::new().replica(now).await;
-    for _ in 0..20 {
+    for _ in 0..3 {
         assert_eq!(fails(&attempts, &guess("ada", "a", HERE), now).await, Ok(()));
     }
-    assert_eq!(fail_often(&attempts, "ada", HERE, 5, now).await, 2);
+    assert_eq!(left(&attempts, "ada", HERE, now).await, 2, "one of three counted");
+    let attempts = Shared::new().replica(now).await;
+    for _ in 0..5 {
+        assert_eq!(fails(&attempts, &guess("ada", "a", HERE), now).await, Ok(()));
+    }
+    assert!(
+        fails(&attempts, &guess("ada", "a", HERE), now).await.is_err(),
+        "the first, the fourth and the fifth count"
+    );
+}
+
+#[actix_web::test]
+async fn a_repeat_does_not_renew_the_seconds_in_which_it_is_free() {
+    let now = Timestamp::now();
+    let attempts = Shared::new().replica(now).await;
+    for seconds in [0, 4, 8] {
+        assert_eq!(fails(&attempts, &guess("ada", "a", HERE), now.plus_seconds(seconds)).await, Ok(()));
+    }
+    assert_eq!(
+        left(&attempts, "ada", HERE, now.plus_seconds(8)).await,
+        1,
+        "the second repeat is no repeat of the first"
+    );
+}
+
+#[actix_web::test]
+async fn the_same_wrong_password_in_another_form_is_the_same() {
+    let now = Timestamp::now();
+    let attempts = Shared::new().replica(now).await;
+    for password in ["mañana-öl", "man\u{303}ana-o\u{308}l"] {
+        assert_eq!(fails(&attempts, &guess("ada", password, HERE), now).await, Ok(()));
+    }
+    assert_eq!(left(&attempts, "ada", HERE, now).await, 2);
+}
+
+#[actix_web::test]
+async fn the_same_wrong_password_some_seconds_later_counts() {
+    let now = Timestamp::now();
     let attempts = Shared::new().replica(now).await;
     for seconds in [0, 10, 20] {
         assert_eq!(fails(&attempts, &guess("ada", "a", HERE), now.plus_seconds(seconds)).await, Ok(()));
     }
-    assert!(fails(&attempts, &guess("ada", "a", HERE), now.plus_seconds(30)).await.is_err(), "not within seconds");
+    assert!(fails(&attempts, &guess("ada", "a", HERE), now.plus_seconds(30)).await.is_err());
+}
+
+#[actix_web::test]
+async fn what_is_under_way_from_one_address_holds_up_no_other() {
+    let now = Timestamp::now();
+    let attempts = Shared::new().replica(now).await;
+    let mut begun = Vec::new();
+    for password in ["a", "b", "c"] {
+        begun.push(attempts.begin(&guess("ada", password, HERE), now).await.expect("let through"));
+    }
+    let late_guess = guess("ada", "d", HERE);
+    let mut late = pin!(attempts.begin(&late_guess, now));
+    assert!(late.as_mut().now_or_never().is_none(), "the next one from there waits");
+    for (account, address) in [("ada", ELSEWHERE), ("bob", HERE)] {
+        let at_once = guess(account, "d", address);
+        assert!(attempts.begin(&at_once, now).now_or_never().is_some(), "{account} {address}");
+    }
+    begun.clear();
+    assert!(late.await.is_ok());
 }
 
 #[actix_web::test]

@@ -6,8 +6,10 @@ use super::store::AttemptRow;
 use crate::config::RateLimitSettings;
 use crate::db::Timestamp;
 
-/// The same wrong password again within this time is one attempt: clients repeat a failed log-in by themselves.
+/// The same wrong password again within this time of its first is one attempt, so often: clients repeat a failed log-in by
+/// themselves.
 const REPEAT_SECONDS: u64 = 5;
+const FREE_REPEATS: u32 = 2;
 /// While an account is guessed at from everywhere, an address that is strange to it may fail so often. One, not none:
 /// its owner may be somewhere new.
 const STRANGER_FAILURES: u32 = 1;
@@ -59,10 +61,18 @@ struct Window {
     revision: i64,
     /// Attempts that were let through and are not decided.
     in_flight: u32,
-    /// The last failed guess, as a fingerprint, and when it was.
-    last: Option<(u64, Timestamp)>,
+    last: Option<Guess>,
     /// Whether the account was logged in from that address before, where somebody had to look.
     is_known: Option<bool>,
+}
+
+/// The last guess that failed.
+#[derive(Debug)]
+struct Guess {
+    fingerprint: u64,
+    /// When it failed first; repeats do not renew this.
+    at: Timestamp,
+    repeats: u32,
 }
 
 pub(super) struct Windows {
@@ -135,11 +145,22 @@ impl Windows {
         }
     }
 
-    /// Whether that guess has failed there just now; remembers it.
-    pub(super) fn is_repeated(&mut self, own: Name, guess: u64, now: Timestamp) -> bool {
-        let window = self.window(own, now);
-        let last = window.last.replace((guess, now));
-        last.is_some_and(|(last, at)| last == guess && at.plus_seconds(REPEAT_SECONDS) > now)
+    /// Whether that guess, which has failed, repeats the last one and does not count; remembers it.
+    pub(super) fn is_free(&mut self, own: Name, fingerprint: u64, now: Timestamp) -> bool {
+        let last = &mut self.window(own, now).last;
+        match last {
+            // A clock that was set back makes no time of five seconds longer.
+            Some(last)
+                if last.fingerprint == fingerprint && last.at <= now && now < last.at.plus_seconds(REPEAT_SECONDS) =>
+            {
+                last.repeats = last.repeats.saturating_add(1);
+                last.repeats <= FREE_REPEATS
+            }
+            _ => {
+                *last = Some(Guess { fingerprint, at: now, repeats: 0 });
+                false
+            }
+        }
     }
 
     /// A guess was right there, so the account is known to be logged in from there; whether there are failures.

@@ -1,10 +1,10 @@
 //! `keyfob doctor`
 
-use super::{CommandError, print};
+use super::{CommandError, open_accounts, print};
+use crate::accounts::email_keys::{self, Shared};
 use crate::clients::Grant;
-use crate::config::safety::{Finding, KEYS_AT_REST, PASSWORD_GRANT};
+use crate::config::safety::{Finding, KEYS_AT_REST, PASSWORD_GRANT, UNIQUE_NAMES};
 use crate::config::{DatabaseUrl, Settings};
-use crate::db::Db;
 use crate::tokens::keyring;
 use crate::tokens::store::{self, ClientRow};
 
@@ -31,6 +31,7 @@ enum Format {
 struct Kept {
     unsealed_keys: usize,
     clients: Vec<ClientRow>,
+    shared: Vec<Shared>,
 }
 
 pub(super) async fn examine(doctor: &Doctor) -> Result<(), CommandError> {
@@ -39,6 +40,7 @@ pub(super) async fn examine(doctor: &Doctor) -> Result<(), CommandError> {
     if let Some(kept) = &kept {
         findings.extend(unsealed_keys(&settings, kept.unsealed_keys));
         findings.extend(kept.clients.iter().filter_map(|client| foreign_client(client, doctor)));
+        findings.extend(kept.shared.iter().map(shared_address));
     }
     report(&findings, doctor.format)?;
     if kept.is_none() && matches!(doctor.format, Format::Text) {
@@ -69,10 +71,10 @@ async fn look_into_database(settings: &Settings) -> Result<Option<Kept>, Command
     {
         return Ok(None);
     }
-    let db = Db::open(&settings.database)?;
+    let db = open_accounts(settings).await?;
     let look = |conn: &mut _| {
         let (unsealed_keys, clients) = (keyring::count_unsealed(conn)?, store::list_clients(conn)?);
-        Ok(Kept { unsealed_keys, clients })
+        Ok(Kept { unsealed_keys, clients, shared: email_keys::list_shared(conn)? })
     };
     Ok(Some(db.read(look).await?))
 }
@@ -104,4 +106,14 @@ fn foreign_client(client: &ClientRow, doctor: &Doctor) -> Option<Finding> {
         client.id
     );
     Some(Finding::new(format!("client {}", client.id), fault, remedy, PASSWORD_GRANT))
+}
+
+/// An account from the time when one mailbox could have two.
+fn shared_address(Shared { id, holder }: &Shared) -> Finding {
+    let fault = format!("has the e-mail address of account {holder}, which is older and is found by it");
+    let remedy = format!(
+        "its owner logs in with the user name {id}:ADDRESS, and deletes one of the two accounts there; when {holder} is \
+         gone, the next start gives the address to {id}"
+    );
+    Finding::new(format!("account {id}"), fault, remedy, UNIQUE_NAMES)
 }

@@ -22,6 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::accounts::email_keys;
 use crate::app::{Keyfob, StartError, openapi_document, postman_collection};
 use crate::config::{ConfigError, Settings};
 use crate::db::{BackupError, CopyError, Db, OpenError, StoreError};
@@ -177,7 +178,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Config => print(settings.masked().trim_end()),
         Command::Postman => print(&postman_collection(&settings.token.issuer)?),
         Command::Migrate => {
-            Db::open(&settings.database)?;
+            open_accounts(&settings).await?;
             print(&format!("{} is up to date", settings.database.url))
         }
         Command::User(command) => user::run(command, &settings).await,
@@ -191,6 +192,13 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Token(command) => token::run(command, &settings).await,
         Command::Openapi | Command::Completions { .. } | Command::Doctor(_) => Ok(()),
     }
+}
+
+/// The database, with what accounts are looked up by in its present form.
+async fn open_accounts(settings: &Settings) -> Result<Db, CommandError> {
+    let db = Db::open(&settings.database)?;
+    email_keys::update(&db).await?;
+    Ok(db)
 }
 
 fn completions(shell: Shell) -> String {

@@ -1,13 +1,14 @@
 //! `keyfob user`
 
 use std::io::{BufRead, IsTerminal, stdin};
+use std::net::Ipv4Addr;
 
 use super::import::{Import, import};
-use super::{CommandError, print};
+use super::{CommandError, open_accounts, print};
 use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_user};
 use crate::accounts::{Email, NewPassword};
 use crate::config::Settings;
-use crate::db::{Db, Id, StoreError, Timestamp};
+use crate::db::{Id, StoreError, Timestamp};
 use crate::passwords::Passwords;
 use crate::sessions::end_sessions_of_user;
 
@@ -61,7 +62,7 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
     if password.is_email(&email) {
         return Err(refused("the password should not be the e-mail address"));
     }
-    let db = Db::open(&settings.database)?;
+    let db = open_accounts(settings).await?;
     let password_hash = hash(password, settings).await?;
     let now = Timestamp::now();
     let user = NewUser {
@@ -83,7 +84,7 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
 }
 
 async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandError> {
-    let db = Db::open(&settings.database)?;
+    let db = open_accounts(settings).await?;
     let named = account.clone();
     let found = db.read(move |conn| match &named {
         Account::Email(email) => find_user_by_email_key(conn, &email.key()),
@@ -113,7 +114,7 @@ pub(super) fn read_new_password() -> Result<NewPassword, CommandError> {
 
 /// The hash to keep of a password.
 pub(super) async fn hash(password: NewPassword, settings: &Settings) -> Result<String, CommandError> {
-    let hashed = Passwords::start(&settings.password)?.hash(password).await;
+    let hashed = Passwords::start(&settings.password)?.hash(password, Ipv4Addr::LOCALHOST.into()).await;
     hashed.map_err(|busy| CommandError::Refused(busy.to_string()))
 }
 

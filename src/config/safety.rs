@@ -41,6 +41,7 @@ const BRUTE_FORCE: &str = "RFC 6749 §4.3.2; OWASP ASVS 5.0 6.3.1";
 const PROXIES: &str = "RFC 9700 §4.13; OWASP ASVS 5.0 4.1.3";
 const ORIGINS: &str = "OWASP ASVS 5.0 3.4.2";
 const MONITORING: &str = "OWASP ASVS 5.0 13.4.5";
+pub(crate) const UNIQUE_NAMES: &str = "OWASP ASVS 5.0 2.2.3";
 pub(crate) const PASSWORD_GRANT: &str = "RFC 9700 §2.4; OWASP ASVS 5.0 10.4.4";
 
 /// Something unsafe; never the value of a secret.

@@ -29,6 +29,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    email_keys_due (user_id) {
+        user_id -> BigInt,
+        is_shared -> Bool,
+    }
+}
+
+diesel::table! {
     posts (id) {
         id -> BigInt,
         title -> Text,
@@ -102,12 +109,14 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(email_keys_due -> users (user_id));
 diesel::joinable!(posts -> users (author_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     attempts,
     clients,
     deleted_users,
+    email_keys_due,
     posts,
     revocations,
     server_secrets,

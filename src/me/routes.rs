@@ -26,7 +26,7 @@ use crate::tokens::scopes;
 /// A new account.
 #[derive(Debug, ToSchema)]
 pub(crate) struct SignUp {
-    /// The e-mail address to log in with; its case does not matter.
+    /// The e-mail address to log in with; neither its case nor its Unicode form matters.
     #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
     email: Email,
     /// 8 to 72 bytes in UTF-8, not a common one, not the address.
@@ -134,9 +134,10 @@ pub(crate) async fn sign_up(
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
 ) -> Result<HttpResponse, ApiError> {
-    let begun = attempts.begin(&Attempt::to_sign_up(client_address(&req)), Timestamp::now()).await?;
+    let address = client_address(&req);
+    let begun = attempts.begin(&Attempt::to_sign_up(address), Timestamp::now()).await?;
     let Json(SignUp { email, password, full_name }) = body;
-    let password_hash = passwords.hash(password).await?;
+    let password_hash = passwords.hash(password, address).await?;
     let now = Timestamp::now();
     let user = NewUser {
         email_key: email.key(),
@@ -290,7 +291,7 @@ pub(crate) async fn change_password(
         return Err(ApiError::invalid("body", "new_password", kind, &message));
     }
     confirm_password(&req, &row, current_password.0, &passwords, &attempts).await?;
-    let hash = passwords.hash(new_password).await?;
+    let hash = passwords.hash(new_password, client_address(&req)).await?;
     let id = user.id();
     sessions
         .end_all_with(id, Some(user.session_id()), move |conn, now| store::update_password(conn, id, &hash, now))
@@ -313,9 +314,10 @@ async fn confirm_password(
 ) -> Result<(), ApiError> {
     use secrecy::ExposeSecret;
     let key = Email::key_of(&row.email);
-    let attempt = Attempt::on_account(&key, password.expose_secret(), client_address(req));
+    let address = client_address(req);
+    let attempt = Attempt::on_account(&key, password.expose_secret(), address);
     let begun = attempts.begin(&attempt, Timestamp::now()).await?;
-    match passwords.verify(password, Some(row.password_hash.clone())).await? {
+    match passwords.verify(password, Some(row.password_hash.clone()), address).await? {
         Verified::Right { .. } => {
             begun.succeeded(Timestamp::now()).await;
             Ok(())

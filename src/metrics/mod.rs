@@ -41,9 +41,18 @@ pub(crate) struct Metrics {
     refused_connections: IntCounter,
     /// Passwords that wait to be hashed.
     pub(crate) hash_queue: Queue,
+    pub(crate) password_work: PasswordWork,
     /// Writes that wait for SQLite's writer.
     pub(crate) write_queue: Queue,
     gauges: Gauges,
+}
+
+/// What comparing and hashing passwords has taken, by algorithm.
+#[derive(Clone)]
+pub(crate) struct PasswordWork {
+    bcrypt: IntCounter,
+    pbkdf2: IntCounter,
+    argon2: IntCounter,
 }
 
 /// A grant, an outcome, and how often they met.
@@ -89,6 +98,7 @@ impl Metrics {
             logins: logins(labels, &registry)?,
             refused_connections: refused_connections(&registry)?,
             gauges: Gauges::new(&registry)?,
+            password_work: PasswordWork::new(&registry)?,
             hash_queue,
             write_queue,
             registry,
@@ -118,6 +128,23 @@ impl Metrics {
     pub(crate) fn page(&self, reading: Reading) -> Result<String, Error> {
         self.gauges.set(reading);
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl PasswordWork {
+    fn new(registry: &Registry) -> Result<Self, Error> {
+        let help = "Password work: rounds of bcrypt, iterations of PBKDF2, KiB times passes of Argon2.";
+        let all = IntCounterVec::new(Opts::new("keyfob_password_work_total", help), &["algorithm"])?;
+        let all = registered(registry, all)?;
+        let of = |algorithm| all.get_metric_with_label_values(&[algorithm]);
+        Ok(Self { bcrypt: of("bcrypt")?, pbkdf2: of("pbkdf2")?, argon2: of("argon2")? })
+    }
+
+    /// Some more work.
+    pub(crate) fn count(&self, bcrypt_rounds: u64, pbkdf2_iterations: u64, argon2_kib: u64) {
+        self.bcrypt.inc_by(bcrypt_rounds);
+        self.pbkdf2.inc_by(pbkdf2_iterations);
+        self.argon2.inc_by(argon2_kib);
     }
 }
 

@@ -40,7 +40,7 @@ impl Grants<'_> {
                 let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
                 let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
                 let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
-                let verified = self.check_password(key, password).await;
+                let verified = self.check_password(key, password, origin.ip).await;
                 match &verified {
                     Ok(_) => begun.succeeded(Timestamp::now()).await,
                     Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
@@ -75,10 +75,13 @@ impl Grants<'_> {
         &self,
         key: String,
         password: SecretString,
+        address: IpAddr,
     ) -> Result<(UserRow, Option<String>), OAuthError> {
         let user = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
+        // A right password is less work than a wrong one, and would tell that there is a disabled account.
+        let user = user.filter(|user| user.is_active);
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        match (user.filter(|user| user.is_active), self.passwords.verify(password, hash).await?) {
+        match (user, self.passwords.verify(password, hash, address).await?) {
             (Some(user), Verified::Right { renewed_hash }) => Ok((user, renewed_hash)),
             _ => Err(OAuthError::WrongCredentials),
         }

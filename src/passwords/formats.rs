@@ -1,16 +1,19 @@
 //! The formats in which an account's password may be kept: our own, and those of the programs that accounts are imported
-//! from. The only file that knows `argon2`; bcrypt itself is done in `password.rs`, which calls this one.
+//! from. The only file that knows `argon2`; bcrypt itself is done in `compare.rs`, which calls this one.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, PasswordVerifier, Version};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use aws_lc_rs::pbkdf2;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+
+use super::compare::{Argon2Work, Work};
 
 /// What a hash may cost, so that one line of an imported file cannot stop the log-in of everybody: some seconds each.
 const MAX_BCRYPT_COST: u32 = 18;
@@ -18,6 +21,13 @@ const MAX_PBKDF2_ITERATIONS: u32 = 10_000_000;
 /// KiB of memory, and KiB times passes.
 const MAX_ARGON2_KIB: u32 = 1 << 20;
 const MAX_ARGON2_WORK_KIB: u64 = 1 << 23;
+/// The memory that each hashing thread may take, in KiB: an Argon2 hash of more is not imported. One that is kept already
+/// is compared when no other such is.
+pub(super) const IMPORTED_ARGON2_KIB: u32 = 128 << 10;
+/// The least memory of Argon2 (RFC 9106 §3.1), in KiB.
+pub(super) const LEAST_ARGON2_KIB: u32 = 8;
+/// What work for nothing is salted with.
+const NO_SALT: &[u8] = b"nobody's own salt";
 
 /// Length of a salt and of a digest in a bcrypt hash, in characters, and the bits of the last one that hold nothing.
 const BCRYPT_SALT: (usize, u32) = (22, 4);
@@ -49,7 +59,11 @@ pub(crate) enum OtherHash {
         salt: String,
         key: Vec<u8>,
     },
-    Argon2(Box<PasswordHash>),
+    Argon2 {
+        hash: Box<PasswordHash>,
+        kib: u32,
+        passes: u32,
+    },
 }
 
 /// What is done to a password before bcrypt, which takes 72 bytes only.
@@ -75,6 +89,9 @@ pub(crate) enum HashFault {
     /// A log-in would take far too long.
     #[error("The work of this password hash is beyond what a log-in may cost")]
     TooCostly,
+    /// So many log-ins at once as there are hashing threads would take too much memory.
+    #[error("The memory of this Argon2 hash is {0} KiB: at most 131072 (128 MiB) can be imported")]
+    TooLarge(u32),
 }
 
 impl KeptHash {
@@ -104,6 +121,64 @@ impl KeptHash {
             _ => Err(HashFault::Unknown),
         }
     }
+
+    /// The same for a hash that is not kept yet.
+    ///
+    /// # Errors
+    /// [`HashFault`] also when it takes too much memory.
+    pub(crate) fn parse_new(text: &str) -> Result<Self, HashFault> {
+        match Self::parse(text)? {
+            Self::Other(OtherHash::Argon2 { kib, .. }) if kib > IMPORTED_ARGON2_KIB => Err(HashFault::TooLarge(kib)),
+            kept => Ok(kept),
+        }
+    }
+
+    /// What it takes to compare a password with it.
+    pub(super) fn work(&self) -> Work {
+        match self {
+            Self::Bcrypt(hash) => Work::of_bcrypt(hash.cost),
+            Self::Other(OtherHash::Pbkdf2 { iterations, .. }) => {
+                Work { pbkdf2_iterations: iterations.get().into(), ..Work::default() }
+            }
+            Self::Other(OtherHash::Argon2 { kib, passes, .. }) => {
+                let passes = u64::from(*passes);
+                Work { argon2: Argon2Work { kib: u64::from(*kib) * passes, passes }, ..Work::default() }
+            }
+        }
+    }
+}
+
+/// The beginning that a hash has in common with all others of its kind, whose work is the same: all before the salt. One
+/// that is unreadable has its first character in common with its like, where no readable one begins so.
+pub(crate) fn kind(hash: &str) -> &str {
+    if KeptHash::parse(hash).is_err() {
+        let first = hash.chars().next().filter(|first| !"$abp".contains(*first));
+        return first.and_then(|first| hash.get(..first.len_utf8())).unwrap_or(hash);
+    }
+    // The digest is the last part; the salt is in that one too, or the one before.
+    let has_salt_apart = ["$bcrypt-sha256$", "pbkdf2_", "$argon2", "argon2$"].iter().any(|name| hash.starts_with(name));
+    let parts_after = if has_salt_apart { 2 } else { 1 };
+    let end = hash.rmatch_indices('$').nth(parts_after - 1).map_or(hash.len(), |(at, _)| at + 1);
+    hash.get(..end).unwrap_or(hash)
+}
+
+/// Works as PBKDF2 does, for nothing; false when there is nothing to do.
+pub(super) fn spend_pbkdf2(password: &str, iterations: u32) -> bool {
+    let Some(iterations) = NonZeroU32::new(iterations) else { return false };
+    let mut key = [0; 32];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, NO_SALT, password.as_bytes(), &mut key);
+    black_box(key);
+    true
+}
+
+/// Works as Argon2id does, for nothing; false when it cannot.
+pub(super) fn spend_argon2(password: &str, kib: u32, passes: u32) -> bool {
+    let Ok(params) = Params::new(kib, passes, 1, None) else { return false };
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut key = [0; 32];
+    let is_done = argon2.hash_password_into(password.as_bytes(), NO_SALT, &mut key).is_ok();
+    black_box(key);
+    is_done
 }
 
 impl BcryptHash {
@@ -177,7 +252,12 @@ impl OtherHash {
         if params.m_cost() > MAX_ARGON2_KIB || work > MAX_ARGON2_WORK_KIB {
             return Err(HashFault::TooCostly);
         }
-        Ok(Self::Argon2(Box::new(hash)))
+        Ok(Self::Argon2 { hash: Box::new(hash), kib: params.m_cost(), passes: params.t_cost() })
+    }
+
+    /// Whether it takes more memory than each thread may.
+    pub(crate) fn is_large(&self) -> bool {
+        matches!(self, Self::Argon2 { kib, .. } if *kib > IMPORTED_ARGON2_KIB)
     }
 
     /// Whether it is this password's; the comparison takes the same time for all that are not.
@@ -187,7 +267,7 @@ impl OtherHash {
             Self::Pbkdf2 { iterations, salt, key } => {
                 pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, *iterations, salt.as_bytes(), password, key).is_ok()
             }
-            Self::Argon2(hash) => Argon2::default().verify_password(password, hash.as_ref()).is_ok(),
+            Self::Argon2 { hash, .. } => Argon2::default().verify_password(password, hash.as_ref()).is_ok(),
         }
     }
 }
@@ -261,6 +341,42 @@ mod tests {
             "$argon2id$v=19$m=1024,t=9000000,p=1$Q2lUT25RSXBpOE9CYndjSFJ2dGVxVg$XprucpRR/8rr08MetiV5kCuc8DN2l/sGaDNHPN2GVXI",
         ] {
             assert_eq!(fault(text), Some(HashFault::TooCostly), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_takes_much_memory_is_not_let_in_and_one_that_is_kept_works() {
+        let hash = |kib: u32| {
+            let salt_and_digest = "Q2lUT25RSXBpOE9CYndjSFJ2dGVxVg$XprucpRR/8rr08MetiV5kCuc8DN2l/sGaDNHPN2GVXI";
+            format!("$argon2id$v=19$m={kib},t=1,p=1${salt_and_digest}")
+        };
+        assert!(KeptHash::parse_new(&hash(131_072)).is_ok());
+        let fault = KeptHash::parse_new(&hash(131_073)).err();
+        assert_eq!(fault, Some(HashFault::TooLarge(131_073)));
+        assert!(fault.is_some_and(|fault| fault.to_string().contains("128 MiB")));
+        let kept = KeptHash::parse(&hash(131_073));
+        assert!(matches!(kept, Ok(KeptHash::Other(hash)) if hash.is_large()));
+    }
+
+    #[test]
+    fn hashes_of_one_kind_begin_alike_and_have_the_same_work() {
+        for (hash, expected) in [
+            ("$2b$04$Fz3WHKg9WUUKG7dwkyNCk.6AuQU3J9R73xG7urDmAi/tXHVwWl0em", "$2b$04$"),
+            ("bcrypt$$2b$04$FRcMMBdGMHdpgFLZ9KrZPexv.WQ3JzQd0IiYUkVFPej3vN6byXqbS", "bcrypt$$2b$04$"),
+            ("$bcrypt-sha256$2a,4$nCEtkghlYHt3DbsznbeXKu$1Ttpj0XFX5jcPVB.F9n6Ib07ACBHwRK", "$bcrypt-sha256$2a,4$"),
+            (
+                "pbkdf2_sha256$1500$6MjShHtA0Nv5jiexbwXmsU$//juOlZxZ35AzG+rojMVPctLqsembMnMC+kaIMdBle4=",
+                "pbkdf2_sha256$1500$",
+            ),
+            (
+                "argon2$argon2id$v=19$m=64,t=1,p=1$Q2lUT25RSXBpOE9CYndjSFJ2dGVxVg$XprucpRR/8rr08MetiV5kCuc8DN2l/sGaDNHPN2GVXI",
+                "argon2$argon2id$v=19$m=64,t=1,p=1$",
+            ),
+            ("!unusable", "!"),
+            ("$5$unusable", "$5$unusable"),
+            ("", ""),
+        ] {
+            assert_eq!(kind(hash), expected);
         }
     }
 }

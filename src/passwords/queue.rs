@@ -1,7 +1,10 @@
-//! Threads of their own for work that takes the processor for long, and the bounded queue in front of them. Nothing is
-//! worked on that nobody waits for any more, and whoever would wait too long is told so.
+//! Threads of their own for work that takes the processor for long, and the bounded queue in front of them. Networks are
+//! served in turn. Nothing is worked on that nobody waits for any more, and whoever would wait too long is told so.
 
-use std::collections::VecDeque;
+mod turns;
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use turns::{Turns, Waits};
+
+use crate::http::origin::network;
 use crate::metrics;
 
 /// What the threads are set back by (19 is the most): another thread of the service counts as much as nineteen of them, so
@@ -16,11 +22,11 @@ use crate::metrics;
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 13;
 
-/// More wait than the queue takes, or the wait was too long.
+/// The queue is full, the wait was too long, or the work failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue for password work is full")]
 pub struct Busy {
-    /// Seconds until what waits now is done.
+    /// Seconds until what is ahead of the caller's network is done.
     pub retry_after_seconds: u64,
 }
 
@@ -31,18 +37,22 @@ struct Job {
     work: Box<dyn FnOnce() + Send>,
 }
 
+impl Waits for Job {
+    fn is_abandoned(&self) -> bool {
+        self.begins.is_closed()
+    }
+}
+
 /// The threads' side and the callers' side share this.
-#[derive(Default)]
 struct Shared {
-    waiting: Mutex<Waiting>,
+    state: Mutex<State>,
     changed: Condvar,
     /// How long a piece of work takes, a moving average in microseconds.
     work_micros: AtomicU64,
 }
 
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
+struct State {
+    turns: Turns<Job>,
     is_closed: bool,
 }
 
@@ -50,7 +60,6 @@ struct Waiting {
 pub(super) struct Queue {
     shared: Arc<Shared>,
     threads: usize,
-    length: usize,
     max_wait: Duration,
     watched: OnceLock<metrics::Queue>,
 }
@@ -61,7 +70,9 @@ impl Queue {
     /// # Errors
     /// When one cannot be started.
     pub(super) fn start(threads: usize, length: usize, max_wait: Duration) -> std::io::Result<Self> {
-        let queue = Self { shared: Arc::default(), threads, length, max_wait, watched: OnceLock::new() };
+        let state = Mutex::new(State { turns: Turns::new(length), is_closed: false });
+        let shared = Arc::new(Shared { state, changed: Condvar::new(), work_micros: AtomicU64::new(0) });
+        let queue = Self { shared, threads, max_wait, watched: OnceLock::new() };
         for number in 0..threads {
             let shared = Arc::clone(&queue.shared);
             std::thread::Builder::new().name(format!("keyfob-hash-{number}")).spawn(move || shared.work())?;
@@ -74,32 +85,38 @@ impl Queue {
         let _ = self.watched.set(queue);
     }
 
-    /// Has a thread do this, and waits for it. The work is left undone when the caller goes away before it begins.
-    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    /// Has a thread do this when it is the turn of the caller's network, and waits for it. The work is left undone when the
+    /// caller goes away before it begins.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        address: IpAddr,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let network = network(address);
         let (begins, begun) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let work = Box::new(move || {
             let _ = answer.send(work());
         });
-        self.add(Job { begins, watched: self.watched.get().map(metrics::Queue::enter), work })?;
+        self.add(network, Job { begins, watched: self.watched.get().map(metrics::Queue::enter), work })?;
         // Only the wait is bounded: work that has begun is not thrown away.
         match timeout(self.max_wait, begun).await {
+            // There is no answer where the work panicked.
             Ok(Ok(())) => answered.await.map_err(|_| self.busy(0)),
-            Ok(Err(_)) | Err(_) => Err(self.busy(self.shared.lock().jobs.len())),
+            // It gave up its place, or waited too long.
+            Ok(Err(_)) | Err(_) => Err(self.busy(self.shared.lock().turns.ahead_of(network))),
         }
     }
 
-    fn add(&self, job: Job) -> Result<(), Busy> {
-        let mut waiting = self.shared.lock();
-        if waiting.jobs.len() >= self.length {
-            waiting.jobs.retain(|job| !job.begins.is_closed());
+    fn add(&self, network: IpAddr, job: Job) -> Result<(), Busy> {
+        let mut state = self.shared.lock();
+        match state.turns.push(network, job) {
+            Ok(()) => {
+                self.shared.changed.notify_one();
+                Ok(())
+            }
+            Err(_) => Err(self.busy(state.turns.ahead_of(network))),
         }
-        if waiting.jobs.len() >= self.length {
-            return Err(self.busy(waiting.jobs.len()));
-        }
-        waiting.jobs.push_back(job);
-        self.shared.changed.notify_one();
-        Ok(())
     }
 
     /// Nobody waits for longer than `max_wait`, so what waits now is gone by then.
@@ -119,35 +136,39 @@ impl Drop for Queue {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(&self) {
         step_back();
-        while let Some(job) = self.next() {
+        while let Some((network, job)) = self.next() {
             // A caller that hung up, or gave up, is not worked for.
             if job.begins.send(()).is_ok() {
                 if let Some(watched) = job.watched {
                     watched.served();
                 }
                 let begin = Instant::now();
-                (job.work)();
+                // The thread serves everybody: it outlives whatever one password does to it.
+                if catch_unwind(AssertUnwindSafe(job.work)).is_err() {
+                    tracing::error!("password work panicked");
+                }
                 self.note(begin.elapsed());
             }
+            self.lock().turns.finish(network);
         }
     }
 
-    fn next(&self) -> Option<Job> {
-        let mut waiting = self.lock();
+    fn next(&self) -> Option<(IpAddr, Job)> {
+        let mut state = self.lock();
         loop {
-            if waiting.is_closed {
+            if state.is_closed {
                 return None;
             }
-            if let Some(job) = waiting.jobs.pop_front() {
-                return Some(job);
+            if let Some(next) = state.turns.pop() {
+                return Some(next);
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -174,6 +195,9 @@ mod tests {
 
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
     fn queue(length: usize, max_wait: Duration) -> Queue {
         Queue::start(1, length, max_wait).expect("a thread")
     }
@@ -188,10 +212,21 @@ mod tests {
                 let _ = begins.send(());
                 let _ = released.recv();
             };
-            queue.run(work).await
+            queue.run(HERE, work).await
         });
         begun.await.expect("it begins");
         release
+    }
+
+    /// Waits in the queue, and notes its name when it is served.
+    fn wait(
+        queue: &Arc<Queue>,
+        from: IpAddr,
+        name: &'static str,
+        served: &Arc<Mutex<Vec<&'static str>>>,
+    ) -> actix_web::rt::task::JoinHandle<Result<(), Busy>> {
+        let (queue, served) = (Arc::clone(queue), Arc::clone(served));
+        actix_web::rt::spawn(async move { queue.run(from, move || served.lock().expect("no panic").push(name)).await })
     }
 
     #[actix_web::test]
@@ -200,10 +235,10 @@ mod tests {
         let release = occupy(&queue).await;
         let done = Arc::new(AtomicBool::new(false));
         let set = Arc::clone(&done);
-        let told = queue.run(move || set.store(true, Ordering::Relaxed)).await;
+        let told = queue.run(HERE, move || set.store(true, Ordering::Relaxed)).await;
         assert_eq!(told, Err(Busy { retry_after_seconds: 1 }));
         drop(release);
-        assert_eq!(queue.run(|| 7).await, Ok(7), "the next one is served");
+        assert_eq!(queue.run(HERE, || 7).await, Ok(7), "the next one is served");
         assert!(!done.load(Ordering::Relaxed));
     }
 
@@ -211,14 +246,61 @@ mod tests {
     async fn those_who_went_away_take_no_place_in_a_full_queue() {
         let queue = Arc::new(queue(1, Duration::from_secs(60)));
         let release = occupy(&queue).await;
-        let gone = timeout(Duration::from_millis(20), queue.run(|| ())).await;
+        let gone = timeout(Duration::from_millis(20), queue.run(HERE, || ())).await;
         assert!(gone.is_err(), "it waited and was dropped");
         let waits = Arc::clone(&queue);
-        let waits = actix_web::rt::spawn(async move { waits.run(|| 7).await });
+        let waits = actix_web::rt::spawn(async move { waits.run(HERE, || 7).await });
         tokio::task::yield_now().await;
-        assert!(matches!(queue.run(|| 8).await, Err(Busy { .. })), "one waits, and the queue is full");
+        assert!(matches!(queue.run(HERE, || 8).await, Err(Busy { .. })), "one waits, and the queue is full");
         drop(release);
         assert_eq!(waits.await.expect("no panic"), Ok(7));
+    }
+
+    #[actix_web::test]
+    async fn a_full_queue_of_one_network_has_a_place_for_another_which_is_served_next() {
+        let queue = Arc::new(queue(2, Duration::from_secs(60)));
+        let release = occupy(&queue).await;
+        let served = Arc::default();
+        let first = wait(&queue, HERE, "first", &served);
+        let newest = wait(&queue, HERE, "newest", &served);
+        tokio::task::yield_now().await;
+        let other = wait(&queue, ELSEWHERE, "other", &served);
+        assert!(matches!(newest.await.expect("no panic"), Err(Busy { .. })), "it gives up its place and is told");
+        drop(release);
+        assert_eq!((first.await.expect("no panic"), other.await.expect("no panic")), (Ok(()), Ok(())));
+        assert_eq!(*served.lock().expect("no panic"), ["first", "other"]);
+    }
+
+    #[actix_web::test]
+    async fn an_ipv6_subscriber_waits_in_one_line() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let queue = Arc::new(queue(8, Duration::from_secs(60)));
+        let release = occupy(&queue).await;
+        let served = Arc::default();
+        let waits = [
+            wait(&queue, address("2001:db8::1"), "one", &served),
+            wait(&queue, address("2001:db8::ffff:2"), "two", &served),
+            wait(&queue, address("2001:db8:0:1::1"), "neighbour", &served),
+            wait(&queue, address("::ffff:192.0.2.2"), "mapped", &served),
+            wait(&queue, ELSEWHERE, "the same in IPv4", &served),
+        ];
+        tokio::task::yield_now().await;
+        drop(release);
+        for waits in waits {
+            assert_eq!(waits.await.expect("no panic"), Ok(()));
+        }
+        let order = ["one", "neighbour", "mapped", "two", "the same in IPv4"];
+        assert_eq!(*served.lock().expect("no panic"), order);
+    }
+
+    #[actix_web::test]
+    async fn work_that_panics_is_told_as_busy_and_the_thread_goes_on() {
+        let queue = Arc::new(queue(4, Duration::from_secs(60)));
+        for _ in 0..3 {
+            let failed: Result<(), Busy> = queue.run(HERE, || panic!("on purpose")).await;
+            assert_eq!(failed, Err(Busy { retry_after_seconds: 1 }));
+        }
+        assert_eq!(queue.run(HERE, || 7).await, Ok(7), "by the only thread that there is");
     }
 
     #[actix_web::test]

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A library, and where it may be named.
-const LIBRARIES: [(&str, &[&str]); 11] = [
+const LIBRARIES: [(&str, &[&str]); 14] = [
     ("jsonwebtoken", &["tokens/jwt.rs"]),
-    ("bcrypt", &["passwords/mod.rs"]),
+    ("bcrypt", &["passwords/compare.rs", "passwords/compare/"]),
+    ("argon2", &["passwords/formats.rs"]),
+    ("icu_normalizer", &["unicode.rs"]),
+    ("idna", &["unicode.rs"]),
     ("diesel", &["db/", "store.rs"]),
     ("diesel_migrations", &["db/"]),
     ("actix_web_httpauth", &["guard/"]),

@@ -34,7 +34,7 @@ pub fn address(server: &Server) -> String {
 }
 
 /// Every sample, by its name and labels.
-fn samples(metrics: &Client) -> BTreeMap<String, f64> {
+pub fn samples(metrics: &Client) -> BTreeMap<String, f64> {
     let answer = metrics.get("/metrics").expect(200);
     assert_eq!(answer.need("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let lines = answer.text().lines().filter(|line| !line.starts_with('#'));
@@ -46,7 +46,7 @@ fn samples(metrics: &Client) -> BTreeMap<String, f64> {
 }
 
 #[track_caller]
-fn sample(samples: &BTreeMap<String, f64>, name: &str) -> f64 {
+pub fn sample(samples: &BTreeMap<String, f64>, name: &str) -> f64 {
     *samples.get(name).unwrap_or_else(|| panic!("no {name} in {:#?}", samples.keys()))
 }
 

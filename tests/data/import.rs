@@ -176,6 +176,29 @@ fn accounts_that_are_there_are_refused_in_any_case() {
 }
 
 #[test]
+fn addresses_that_are_the_same_in_another_form_are_refused() {
+    let home = Home::new();
+    let rows = ["mia@bücher.example", "Mia@xn--bcher-kva.example", "jose\u{301}@example.com", "JOSÉ@example.com"];
+    let rows: String = rows.iter().map(|email| format!("{email},{HASH}\n")).collect();
+    let run = import(&home, "users.csv", &format!("email,password_hash\n{rows}"));
+    expect_refused(&run, 2, &[(3, "email: is that of line 2"), (5, "email: is that of line 4")]);
+    let again = import(&home, "users.csv", &format!("email,password_hash\nMIA@BÜCHER.example,{HASH}\n"));
+    expect_refused(&again, 0, &[(2, "email: an account has it already")]);
+}
+
+#[test]
+fn a_hash_that_takes_much_memory_is_refused_with_the_bound() {
+    let home = Home::new();
+    let argon2 = |kib: u32| {
+        let salt_and_digest = "Q2lUT25RSXBpOE9CYndjSFJ2dGVxVg$XprucpRR/8rr08MetiV5kCuc8DN2l/sGaDNHPN2GVXI";
+        quoted(&format!("$argon2id$v=19$m={kib},t=1,p=1${salt_and_digest}"))
+    };
+    let rows = [131_072, 131_073, 1_048_576].map(|kib| format!("user{kib}@example.com,{}\n", argon2(kib)));
+    let run = import(&home, "users.csv", &format!("email,password_hash\n{}", rows.concat()));
+    expect_refused(&run, 1, &[(3, "128 MiB"), (4, "128 MiB")]);
+}
+
+#[test]
 fn ids_are_kept_and_new_accounts_get_others() {
     let home = Arc::new(Home::new());
     let file = format!(

@@ -18,5 +18,6 @@ mod support;
 
 mod backup;
 mod copy;
+mod email_keys;
 mod import;
 mod seed;

@@ -28,6 +28,7 @@ mod theft;
 mod attacks;
 mod clients;
 mod credentials;
+mod fair;
 mod feed;
 mod introspect;
 mod keys;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use super::{CommandError, note, print, progress};
+use super::{CommandError, note, open_accounts, print, progress};
 use crate::accounts::import::{ForeignId, ForeignUser, import_users};
 use crate::accounts::store::{ImportedUser, update_next_id};
 use crate::config::Settings;
@@ -27,7 +27,7 @@ const MAX_TRIES: u32 = 5;
 The columns (in JSONL: the members of each line's object) are email, password_hash, full_name, is_active, is_admin,
 email_verified and id; the first two are required. Password hashes may be bcrypt ($2a$, $2b$, $2x$, $2y$), passlib's
 $bcrypt-sha256$, Django's bcrypt$, bcrypt_sha256$ and pbkdf2_sha256$, and $argon2id$; each is replaced by bcrypt at the
-account's first log-in. Rows that are refused are reported with their line; all others are kept. Running it again is
+account's first log-in; an $argon2id$ that takes more than 128 MiB is refused. Rows that are refused are reported with their line; all others are kept. Running it again is
 harmless: accounts that are there already are refused. So are ids whose accounts were deleted here: no id is given twice.
 
 Examples:
@@ -67,7 +67,7 @@ struct Run {
 pub(super) async fn import(import: Import, settings: &Settings) -> Result<(), CommandError> {
     let survey = survey(&import.file)?;
     let mut source = Source::open(&import.file).map_err(CommandError::Refused)?;
-    let mut run = Run::new(Db::open(&settings.database)?.without_end(), import.dry_run, survey.rows);
+    let mut run = Run::new(open_accounts(settings).await?.without_end(), import.dry_run, survey.rows);
     // Before the first row without an id: it must not be given that of a row further down.
     if let (false, Some(last)) = (import.dry_run, survey.largest_id) {
         run.db.write(move |conn| update_next_id(conn, last)).await?;

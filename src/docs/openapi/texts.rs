@@ -1,4 +1,4 @@
-//! Texts in which a NUL character is refused ([`crate::input::text`]) say so: those of JSON bodies, paths and queries. In a
+//! Texts in which a NUL character is refused ([`crate::fields::text`]) say so: those of JSON bodies, paths and queries. In a
 //! form it is a character like any other, which no name, token or scope has.
 
 use std::collections::BTreeSet;

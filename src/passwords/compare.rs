@@ -1,0 +1,197 @@
+//! Compares a password with a hash, by the same work whatever comes of it. The only file that knows `bcrypt`.
+//!
+//! A password that is not right costs as much as the costliest hash that is kept, in each algorithm by itself: after an
+//! account's own hash was compared, what is missing is done for nothing. So the time of an answer tells neither whether
+//! there is an account, nor where its hash comes from. A right one is answered as soon as that is known.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::formats::{BcryptHash, IMPORTED_ARGON2_KIB, KeptHash, LEAST_ARGON2_KIB, spend_argon2, spend_pbkdf2};
+use crate::metrics::PasswordWork;
+use crate::unicode::nfc;
+
+/// bcrypt looks at no more than this.
+pub(super) const MAX_BYTES: usize = 72;
+/// The cheapest bcrypt: 2 to the power of this.
+const LEAST_BCRYPT_COST: u32 = 4;
+
+/// The work of one comparison, in each algorithm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    /// 2 to the power of the cost.
+    pub bcrypt_rounds: u64,
+    pub pbkdf2_iterations: u64,
+    pub argon2: Argon2Work,
+}
+
+/// The work of one Argon2, by which two are compared: first the memory that is gone through in all, KiB times passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Argon2Work {
+    pub kib: u64,
+    pub passes: u64,
+}
+
+/// Which reading of a password was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// In NFC, as all new hashes are made.
+    Nfc,
+    /// As it was typed, in another form: the hash was made of that one.
+    AsTyped,
+}
+
+/// Compares and hashes; one for all threads.
+pub(super) struct Comparer {
+    cost: u32,
+    /// What each comparison takes that does not find the password right.
+    most: Mutex<Work>,
+    /// Held while a hash is compared that takes more memory than each thread may.
+    large: Mutex<()>,
+    counted: OnceLock<PasswordWork>,
+}
+
+impl Work {
+    /// Of bcrypt.
+    pub(super) fn of_bcrypt(cost: u32) -> Self {
+        Self { bcrypt_rounds: 1_u64.checked_shl(cost).unwrap_or_default(), ..Self::default() }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            bcrypt_rounds: self.bcrypt_rounds.max(other.bcrypt_rounds),
+            pbkdf2_iterations: self.pbkdf2_iterations.max(other.pbkdf2_iterations),
+            argon2: self.argon2.max(other.argon2),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.bcrypt_rounds += other.bcrypt_rounds;
+        self.pbkdf2_iterations += other.pbkdf2_iterations;
+        self.argon2.kib += other.argon2.kib;
+        self.argon2.passes += other.argon2.passes;
+    }
+}
+
+impl Comparer {
+    /// Hashes with bcrypt at that cost; no hash is known yet.
+    pub(super) fn new(cost: u32) -> Self {
+        let most = Mutex::new(Work::of_bcrypt(cost));
+        Self { cost, most, large: Mutex::default(), counted: OnceLock::new() }
+    }
+
+    /// Has the work counted from now on.
+    pub(super) fn watch(&self, counted: PasswordWork) {
+        let _ = self.counted.set(counted);
+    }
+
+    /// Takes over which hashes are kept.
+    pub(super) fn learn(&self, kept: impl Iterator<Item = Work>) {
+        *self.most() = kept.fold(Work::of_bcrypt(self.cost), Work::max);
+    }
+
+    /// The hash to keep of a password that is in NFC. Its length was checked when it was parsed, so nothing is cut
+    /// (bcrypt 0.19 does so silently).
+    pub(super) fn hash(&self, password: &str) -> Option<String> {
+        let hash = bcrypt::hash(password, self.cost);
+        self.count(Work::of_bcrypt(self.cost));
+        hash.inspect_err(|error| tracing::error!(cause = %error, "bcrypt failed")).ok()
+    }
+
+    /// Whether it is the password of that hash, and in which reading; the same work where there is none. A password that is
+    /// not in NFC is compared twice, whoever's it is.
+    pub(super) fn compare(&self, password: &str, kept: Option<&KeptHash>) -> (Option<Reading>, Work) {
+        let own = kept.map(KeptHash::work).unwrap_or_default();
+        let most = {
+            let mut most = self.most();
+            // It may be here since the last look at what there is.
+            *most = most.max(own);
+            *most
+        };
+        let mut spent = Work::default();
+        let composed = nfc(password);
+        let readings = [(&*composed, Reading::Nfc), (password, Reading::AsTyped)];
+        let readings = readings.into_iter().take(if composed == password { 1 } else { 2 });
+        let mut right = readings.filter(|(text, _)| self.is_right(text, kept, most, &mut spent));
+        let reading = right.next().map(|(_, reading)| reading);
+        drop(right);
+        self.count(spent);
+        (reading, spent)
+    }
+
+    /// The hash by which that of a password, just found right, is to be replaced: not if bcrypt would cut it.
+    pub(super) fn renew(&self, password: &str, kept: &KeptHash, reading: Reading) -> Option<String> {
+        let is_as_ours = matches!(kept, KeptHash::Bcrypt(hash) if hash.is_as_ours && hash.cost == self.cost);
+        let composed = nfc(password);
+        let is_due = !is_as_ours || reading == Reading::AsTyped;
+        if is_due && composed.len() <= MAX_BYTES { self.hash(&composed) } else { None }
+    }
+
+    fn is_right(&self, password: &str, kept: Option<&KeptHash>, most: Work, spent: &mut Work) -> bool {
+        let own = kept.map(KeptHash::work).unwrap_or_default();
+        let is_right = match kept {
+            None => false,
+            Some(KeptHash::Bcrypt(hash)) => is_right_bcrypt(password, hash),
+            Some(KeptHash::Other(hash)) => {
+                let _alone = hash.is_large().then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
+                hash.is_right(password)
+            }
+        };
+        spent.add(own);
+        if !is_right {
+            make_up(password, own, most, spent);
+        }
+        is_right
+    }
+
+    fn most(&self) -> MutexGuard<'_, Work> {
+        self.most.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, work: Work) {
+        if let Some(counted) = self.counted.get() {
+            counted.count(work.bcrypt_rounds, work.pbkdf2_iterations, work.argon2.kib);
+        }
+    }
+}
+
+/// A password that is too long for bcrypt is compared all the same, cut, and then wrong: the work does not tell.
+fn is_right_bcrypt(password: &str, kept: &BcryptHash) -> bool {
+    let input = kept.prepare(password);
+    let fits = input.len() <= MAX_BYTES;
+    bcrypt::verify(&input, &kept.canonical).unwrap_or(false) && fits
+}
+
+/// Does for nothing what is missing from an account's own work to the most.
+fn make_up(password: &str, own: Work, most: Work, spent: &mut Work) {
+    let rounds = most.bcrypt_rounds.saturating_sub(own.bcrypt_rounds);
+    // From 2^c rounds to 2^m it takes 2^c, 2^(c+1) and so on up to 2^(m-1): the digits of the difference.
+    for cost in (LEAST_BCRYPT_COST..u64::BITS).filter(|cost| rounds >> cost & 1 == 1) {
+        if bcrypt::hash(password, cost).is_ok() {
+            spent.add(Work::of_bcrypt(cost));
+        }
+    }
+    let iterations = most.pbkdf2_iterations.saturating_sub(own.pbkdf2_iterations);
+    if let Ok(count) = u32::try_from(iterations)
+        && spend_pbkdf2(password, count)
+    {
+        spent.pbkdf2_iterations += iterations;
+    }
+    make_up_argon2(password, most.argon2.kib.saturating_sub(own.argon2.kib), most.argon2.passes, spent);
+}
+
+/// In as many passes as the costliest has, or in more, so that no thread takes more memory than for a hash that an import
+/// lets in.
+fn make_up_argon2(password: &str, missing_kib: u64, passes: u64, spent: &mut Work) {
+    let passes = missing_kib.div_ceil(IMPORTED_ARGON2_KIB.into()).max(passes).max(1);
+    let (kib, passes) = (u32::try_from(missing_kib / passes), u32::try_from(passes));
+    if let (Ok(kib), Ok(passes)) = (kib, passes)
+        && kib >= LEAST_ARGON2_KIB
+        && spend_argon2(password, kib, passes)
+    {
+        spent.argon2.kib += u64::from(kib) * u64::from(passes);
+        spent.argon2.passes += u64::from(passes);
+    }
+}
+
+#[cfg(test)]
+mod tests;
