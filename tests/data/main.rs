@@ -19,4 +19,5 @@ mod support;
 mod backup;
 mod copy;
 mod import;
+mod import_quotes;
 mod seed;
