@@ -35,12 +35,13 @@ struct Kept {
 
 pub(super) async fn examine(doctor: &Doctor) -> Result<(), CommandError> {
     let (settings, mut findings) = Settings::examine()?;
-    let kept = look_into_database(&settings).await?;
-    if let Some(kept) = &kept {
+    let looked = look_into_database(&settings).await;
+    if let Ok(Some(kept)) = &looked {
         findings.extend(unsealed_keys(&settings, kept.unsealed_keys));
         findings.extend(kept.clients.iter().filter_map(|client| foreign_client(client, doctor)));
     }
     report(&findings, doctor.format)?;
+    let kept = looked?;
     if kept.is_none() && matches!(doctor.format, Format::Text) {
         print(&format!("not looked at: {}, which is not there yet", settings.database.url))?;
     }
@@ -69,7 +70,7 @@ async fn look_into_database(settings: &Settings) -> Result<Option<Kept>, Command
     {
         return Ok(None);
     }
-    let db = Db::open(&settings.database)?;
+    let db = Db::open_to_read(&settings.database)?;
     let look = |conn: &mut _| {
         let (unsealed_keys, clients) = (keyring::count_unsealed(conn)?, store::list_clients(conn)?);
         Ok(Kept { unsealed_keys, clients })
