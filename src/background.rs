@@ -1,11 +1,13 @@
 //! What the service does by itself: learns of revocations, failed attempts and new keys, writes noted uses, deletes what has expired.
 
+use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::future::{join, select};
+use futures_util::future::{FutureExt, join, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -25,6 +27,17 @@ const LAST_ROUND: Duration = Duration::from_secs(3);
 pub(crate) struct Background {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    pulse: Pulse,
+}
+
+/// Tells whether the thread lives, and does not keep it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pulse(Weak<()>);
+
+impl Pulse {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl Background {
@@ -32,10 +45,17 @@ impl Background {
     pub(crate) fn start(db: Db, sessions: Arc<Sessions>, attempts: Arc<Attempts>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new()
-            .name("keyfob-background".into())
-            .spawn(move || runtime.block_on(run(db, &sessions, &attempts, stopped)))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let heart = Arc::new(());
+        let pulse = Pulse(Arc::downgrade(&heart));
+        let thread = std::thread::Builder::new().name("keyfob-background".into()).spawn(move || {
+            let _until_the_end = heart;
+            runtime.block_on(run(db, &sessions, &attempts, stopped));
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread), pulse })
+    }
+
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 }
 
@@ -54,16 +74,16 @@ async fn run(db: Db, sessions: &Sessions, attempts: &Attempts, stopped: Receiver
         let rounds = pin!(join(listen(sessions, attempts), keep_up(&db, sessions, attempts)));
         select(rounds, stopped).await;
     }
-    let flushed = timeout(LAST_ROUND, sessions.flush_uses(Timestamp::now())).await;
-    report("uses could not be written", flushed.unwrap_or(Ok(())));
+    let flushed = timeout(LAST_ROUND, attempt("uses could not be written", sessions.flush_uses(Timestamp::now())));
+    let _out_of_time = flushed.await;
 }
 
 async fn listen(sessions: &Sessions, attempts: &Attempts) {
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let now = Timestamp::now();
-        report("revocations could not be read", sessions.poll_revocations(now).await);
-        report("failed attempts could not be read", attempts.poll(now).await);
+        attempt("revocations could not be read", sessions.poll_revocations(now)).await;
+        attempt("failed attempts could not be read", attempts.poll(now)).await;
     }
 }
 
@@ -74,24 +94,43 @@ async fn keep_up(db: &Db, sessions: &Sessions, attempts: &Attempts) {
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let (now, instant) = (Timestamp::now(), Instant::now());
-        report("uses could not be written", sessions.flush_uses(now).await);
+        attempt("uses could not be written", sessions.flush_uses(now)).await;
         if instant >= reload_at {
-            report("keys could not be reloaded", sessions.keyring.reload(db, now).await);
+            attempt("keys could not be reloaded", sessions.keyring.reload(db, now)).await;
             reload_at = instant + reload_every;
         }
         if instant >= sweep_at {
-            let swept = [sessions.delete_expired(now).await, attempts.delete_expired(now).await];
-            let is_done = !swept.iter().any(|swept| matches!(swept, Ok(true)));
-            swept.into_iter().for_each(|swept| report("expired rows could not be deleted", swept));
-            if is_done {
+            let what = "expired rows could not be deleted";
+            let swept =
+                [attempt(what, sessions.delete_expired(now)).await, attempt(what, attempts.delete_expired(now)).await];
+            if !swept.contains(&Some(true)) {
                 sweep_at = instant + SWEEP_EVERY;
             }
         }
     }
 }
 
-fn report<T>(what: &str, result: Result<T, impl std::fmt::Display>) {
-    if let Err(error) = result {
-        tracing::warn!(cause = %error, "{what}");
+/// Does one thing, and says what went wrong. A panic ends that alone: everything else, and the next try, goes on.
+async fn attempt<T, E: Display>(what: &str, work: impl Future<Output = Result<T, E>>) -> Option<T> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(error)) => tracing::warn!(cause = %error, "{what}"),
+        Err(_) => tracing::error!(cause = "a panic", "{what}"),
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_panics_is_an_attempt_that_failed_and_nothing_else_ends() {
+        let panics = async || -> Result<(), String> { panic!("on purpose") };
+        for _ in 0..2 {
+            assert_eq!(attempt("a test", panics()).await, None);
+        }
+        assert_eq!(attempt("a test", async { Err::<(), _>("a fault") }).await, None);
+        assert_eq!(attempt("a test", async { Ok::<_, String>(1) }).await, Some(1));
     }
 }
