@@ -18,6 +18,7 @@ mod support;
 
 mod backup;
 mod copy;
+mod databases;
 mod import;
 mod import_quotes;
 mod seed;
