@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::background::Pulse;
 use crate::db::Db;
 use crate::error::ApiError;
 use crate::http::problem::Problem;
@@ -44,11 +45,19 @@ pub(crate) async fn check_health() -> HttpResponse {
     tag = "operations",
     responses(
         (status = 200, description = "The database answers.", body = Health),
-        (status = 503, description = "The database does not answer within a second, or revocations cannot be learned of.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer within a second, revocations cannot be learned of, or a part of the service has died.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/readyz")]
-pub(crate) async fn check_readiness(db: Data<Db>, sessions: Data<Sessions>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn check_readiness(
+    db: Data<Db>,
+    sessions: Data<Sessions>,
+    background: Data<Pulse>,
+) -> Result<HttpResponse, ApiError> {
+    // Neither comes back by itself.
+    if !db.is_alive() || !background.is_alive() {
+        return Err(ApiError::Unavailable("a thread of the service has died: restart it".into()));
+    }
     let slow = || ApiError::Unavailable("the database did not answer within 1 s".into());
     tokio::time::timeout(READY_WITHIN, db.ping()).await.map_err(|_| slow())??;
     if !sessions.hears_revocations() {
