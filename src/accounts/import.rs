@@ -96,6 +96,11 @@ impl FromFields for ForeignUser {
     }
 }
 
+/// Whether a text is a hash that a log-in will understand.
+pub(crate) fn is_password_hash(text: &str) -> bool {
+    KeptHash::parse(text).is_ok()
+}
+
 /// A hash that a log-in will understand.
 struct PasswordHash(String);
 

@@ -1,17 +1,20 @@
 //! What the service does by itself: learns of revocations, failed attempts, new keys and costlier hashes, writes noted uses,
 //! deletes what has expired.
 
+use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::future::{join, select};
+use futures_util::future::{FutureExt, join, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::attempts::Attempts;
 use crate::db::{Db, Timestamp};
+use crate::operations::health::Pulse;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::sessions::revocations::POLL_MILLIS;
@@ -35,6 +38,7 @@ pub(crate) struct Work {
 pub(crate) struct Background {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    pulse: Pulse,
 }
 
 impl Background {
@@ -42,10 +46,17 @@ impl Background {
     pub(crate) fn start(work: Work) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new()
-            .name("keyfob-background".into())
-            .spawn(move || runtime.block_on(run(&work, stopped)))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let heart = Arc::new(());
+        let pulse = Pulse::of(&heart);
+        let thread = std::thread::Builder::new().name("keyfob-background".into()).spawn(move || {
+            let _until_the_end = heart;
+            runtime.block_on(run(&work, stopped));
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread), pulse })
+    }
+
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 }
 
@@ -65,16 +76,16 @@ async fn run(work: &Work, stopped: Receiver<()>) {
         let rounds = pin!(join(listen(sessions, &work.attempts), keep_up(work)));
         select(rounds, stopped).await;
     }
-    let flushed = timeout(LAST_ROUND, sessions.flush_uses(Timestamp::now())).await;
-    report("uses could not be written", flushed.unwrap_or(Ok(())));
+    let flushed = timeout(LAST_ROUND, attempt("uses could not be written", sessions.flush_uses(Timestamp::now())));
+    let _out_of_time = flushed.await;
 }
 
 async fn listen(sessions: &Sessions, attempts: &Attempts) {
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let now = Timestamp::now();
-        report("revocations could not be read", sessions.poll_revocations(now).await);
-        report("failed attempts could not be read", attempts.poll(now).await);
+        attempt("revocations could not be read", sessions.poll_revocations(now)).await;
+        attempt("failed attempts could not be read", attempts.poll(now)).await;
     }
 }
 
@@ -85,25 +96,44 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let (now, instant) = (Timestamp::now(), Instant::now());
-        report("uses could not be written", sessions.flush_uses(now).await);
+        attempt("uses could not be written", sessions.flush_uses(now)).await;
         if instant >= reload_at {
-            report("keys could not be reloaded", sessions.keyring.reload(db, now).await);
-            report("the kinds of password hashes could not be read", passwords.learn_kinds(db).await);
+            attempt("keys could not be reloaded", sessions.keyring.reload(db, now)).await;
+            attempt("the kinds of password hashes could not be read", passwords.learn_kinds(db)).await;
             reload_at = instant + reload_every;
         }
         if instant >= sweep_at {
-            let swept = [sessions.delete_expired(now).await, attempts.delete_expired(now).await];
-            let is_done = !swept.iter().any(|swept| matches!(swept, Ok(true)));
-            swept.into_iter().for_each(|swept| report("expired rows could not be deleted", swept));
-            if is_done {
+            let what = "expired rows could not be deleted";
+            let swept =
+                [attempt(what, sessions.delete_expired(now)).await, attempt(what, attempts.delete_expired(now)).await];
+            if !swept.contains(&Some(true)) {
                 sweep_at = instant + SWEEP_EVERY;
             }
         }
     }
 }
 
-fn report<T>(what: &str, result: Result<T, impl std::fmt::Display>) {
-    if let Err(error) = result {
-        tracing::warn!(cause = %error, "{what}");
+/// Does one thing, and says what went wrong. A panic ends that alone: everything else, and the next try, goes on.
+async fn attempt<T, E: Display>(what: &str, work: impl Future<Output = Result<T, E>>) -> Option<T> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(error)) => tracing::warn!(cause = %error, "{what}"),
+        Err(_) => tracing::error!(cause = "a panic", "{what}"),
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_panics_is_an_attempt_that_failed_and_nothing_else_ends() {
+        let panics = async || -> Result<(), String> { panic!("on purpose") };
+        for _ in 0..2 {
+            assert_eq!(attempt("a test", panics()).await, None);
+        }
+        assert_eq!(attempt("a test", async { Err::<(), _>("a fault") }).await, None);
+        assert_eq!(attempt("a test", async { Ok::<_, String>(1) }).await, Some(1));
     }
 }

@@ -94,7 +94,7 @@ struct Parts {
     proxies: Data<TrustedProxies>,
     document: Data<Document>,
     routes: Data<Routes>,
-    _background: Background,
+    background: Background,
 }
 
 impl std::fmt::Debug for Keyfob {
@@ -170,7 +170,7 @@ impl Keyfob {
         let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
         let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
         Ok(Self(Arc::new(Parts {
-            _background: Background::start(Work {
+            background: Background::start(Work {
                 db: db.clone(),
                 sessions: sessions.clone().into_inner(),
                 attempts: attempts.clone().into_inner(),
@@ -214,6 +214,51 @@ impl Keyfob {
             .app_data(parts.attempts.clone())
             .app_data(parts.document.clone())
             .app_data(Data::new(limit))
+            .app_data(Data::new(parts.background.pulse()))
             .app_data(parts.proxies.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_service, init_service};
+
+    use super::*;
+    use crate::operations::health::Pulse;
+
+    /// What `/readyz` answers when a part of the service is another one.
+    async fn readiness(keyfob: &Keyfob, change: impl FnOnce(&mut ServiceConfig)) -> u16 {
+        let app = init_service(App::new().configure(|cfg| keyfob.configure(cfg)).configure(change)).await;
+        call_service(&app, TestRequest::get().uri("/readyz").to_request()).await.status().as_u16()
+    }
+
+    #[actix_web::test]
+    async fn a_service_whose_writer_or_background_has_died_is_not_ready() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("keyfob.db").display());
+        let env = [("KEYFOB__DATABASE__URL", url.as_str()), ("KEYFOB__PASSWORD__BCRYPT_COST", "4")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::load_from(folder.path(), env).expect("settings");
+        let keyfob = Keyfob::open(settings.clone()).await.expect("a service");
+        assert_eq!(readiness(&keyfob, |_| {}).await, 200);
+        let db = keyfob.0.db.without_writer(&settings.database);
+        assert_eq!(
+            readiness(&keyfob, |cfg| {
+                cfg.app_data(Data::new(db));
+            })
+            .await,
+            503
+        );
+        assert_eq!(
+            readiness(&keyfob, |cfg| {
+                cfg.app_data(Data::new(Pulse::default()));
+            })
+            .await,
+            503
+        );
+        let pulse = keyfob.0.background.pulse();
+        assert!(pulse.is_alive());
+        drop(keyfob);
+        assert!(!pulse.is_alive(), "its thread has ended");
     }
 }

@@ -54,10 +54,10 @@ pub(super) struct Add {
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
-    let db = Db::open(&settings.database)?;
     match command {
-        Command::Add(client) => add(&db, client).await,
+        Command::Add(client) => add(&Db::open(&settings.database)?, client).await,
         Command::List => {
+            let db = Db::open_to_read(&settings.database)?;
             for client in db.read(store::list_clients).await? {
                 let kind = if client.secret_hash.is_some() { "confidential" } else { "public" };
                 print(&format!(
@@ -69,7 +69,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
             }
             Ok(())
         }
-        Command::Remove { id } => remove(&db, settings, id).await,
+        Command::Remove { id } => remove(&Db::open(&settings.database)?, settings, id).await,
     }
 }
 

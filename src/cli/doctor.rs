@@ -1,10 +1,11 @@
 //! `keyfob doctor`
 
-use super::{CommandError, open_accounts, print};
+use super::{CommandError, print};
 use crate::accounts::email_keys::{self, Shared};
 use crate::clients::Grant;
 use crate::config::safety::{Finding, KEYS_AT_REST, PASSWORD_GRANT, UNIQUE_NAMES};
 use crate::config::{DatabaseUrl, Settings};
+use crate::db::Db;
 use crate::tokens::keyring;
 use crate::tokens::store::{self, ClientRow};
 
@@ -36,13 +37,14 @@ struct Kept {
 
 pub(super) async fn examine(doctor: &Doctor) -> Result<(), CommandError> {
     let (settings, mut findings) = Settings::examine()?;
-    let kept = look_into_database(&settings).await?;
-    if let Some(kept) = &kept {
+    let looked = look_into_database(&settings).await;
+    if let Ok(Some(kept)) = &looked {
         findings.extend(unsealed_keys(&settings, kept.unsealed_keys));
         findings.extend(kept.clients.iter().filter_map(|client| foreign_client(client, doctor)));
         findings.extend(kept.shared.iter().map(shared_address));
     }
     report(&findings, doctor.format)?;
+    let kept = looked?;
     if kept.is_none() && matches!(doctor.format, Format::Text) {
         print(&format!("not looked at: {}, which is not there yet", settings.database.url))?;
     }
@@ -71,7 +73,7 @@ async fn look_into_database(settings: &Settings) -> Result<Option<Kept>, Command
     {
         return Ok(None);
     }
-    let db = open_accounts(settings).await?;
+    let db = Db::open_to_read(&settings.database)?;
     let look = |conn: &mut _| {
         let (unsealed_keys, clients) = (keyring::count_unsealed(conn)?, store::list_clients(conn)?);
         Ok(Kept { unsealed_keys, clients, shared: email_keys::list_shared(conn)? })

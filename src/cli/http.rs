@@ -1,6 +1,5 @@
 //! What the commands send to a running service.
 
-use std::io::IsTerminal;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,18 +102,4 @@ impl Service {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
-}
-
-/// One line of standard input, as it is; on a terminal asked for, a secret without echo.
-pub(super) fn read_line(prompt: &str, is_secret: bool) -> Result<String, CommandError> {
-    use std::io::{BufRead, Write};
-    if std::io::stdin().is_terminal() {
-        if is_secret {
-            return Ok(rpassword::prompt_password(prompt)?);
-        }
-        write!(std::io::stderr(), "{prompt}")?;
-    }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -20,7 +20,6 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
-    let db = Db::open(&settings.database)?;
     let (token, now) = (&settings.token, Timestamp::now());
     match command {
         Command::Rotate { algorithm } => {
@@ -29,11 +28,13 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
                     "the key is configured (token.secret or token.private_key_file): change it there and restart";
                 return Err(CommandError::Refused(remedy.into()));
             }
+            let db = Db::open(&settings.database)?;
             // A first key must be there, or the new one would sign before every replica knows it.
             Keyring::load(token, &db, now).await?;
             print(&rotate(token, &db, algorithm.unwrap_or(token.algorithm), now).await?)
         }
         Command::List => {
+            let db = Db::open_to_read(&settings.database)?;
             for key in Keyring::look(token, &db, now).await?.snapshot().iter() {
                 let until = key.accepted_until.map_or_else(|| "-".to_owned(), |until| until.to_string());
                 print(&format!("{}\t{}\t{}\t{until}", key.kid, key.algorithm, key.signs_from))?;

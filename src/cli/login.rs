@@ -1,10 +1,9 @@
 //! `keyfob login`
 
-use std::io::{IsTerminal, stdin};
-
 use serde_json::Value;
 
-use super::http::{Service, read_line};
+use super::http::Service;
+use super::stdin::{self, read_line};
 use super::{CommandError, print};
 use crate::config::Settings;
 
@@ -41,7 +40,7 @@ pub(super) fn login(login: &Login, settings: &Settings) -> Result<(), CommandErr
     }
     let email = match &login.email {
         Some(email) => email.clone(),
-        None if stdin().is_terminal() => read_line("E-mail: ", false)?,
+        None if stdin::is_terminal() => read_line("E-mail: ", false)?,
         None => return refused("--email is missing"),
     };
     let password = read_line("Password: ", true)?;

@@ -11,6 +11,7 @@ mod key;
 mod login;
 mod seed;
 mod serve;
+mod stdin;
 mod token;
 mod user;
 
@@ -18,6 +19,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -147,9 +149,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            let text = error.to_string();
-            let cause = text.lines().next().unwrap_or_default();
-            eprintln!("keyfob: {} (keyfob --help tells more)", cause.trim_start_matches("error: "));
+            note(&format!("keyfob: {} (keyfob --help tells more)", misuse(&error)));
             return ExitCode::FAILURE;
         }
     };
@@ -161,6 +161,20 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is wrong with the arguments, without those that may be a password in the wrong place.
+fn misuse(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
+    for value in kinds.into_iter().filter_map(|kind| error.get(kind)).map(ToString::to_string) {
+        let is_one_too_many = error.kind() == ErrorKind::UnknownArgument && !value.starts_with('-');
+        if is_one_too_many || value.contains("://") {
+            cause = cause.replace(&format!("'{value}' "), "");
+        }
+    }
+    cause
 }
 
 async fn execute(command: Command) -> Result<(), CommandError> {

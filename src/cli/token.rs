@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::http::{Service, read_line};
+use super::http::Service;
+use super::stdin::read_line;
 use super::{CommandError, print};
 use crate::config::Settings;
 use crate::db::{Db, Timestamp};
@@ -25,9 +26,8 @@ An access token is a secret while it is good: whoever has it can use it. As an a
 processes and kept in the shell's history; better give it on standard input. Its signature is not shown.
 Without --url this reads the configured keys, issuer and audience. Whether its session has ended is not looked at.")]
 pub(super) struct Inspect {
-    /// The access token; `-` or nothing: one line of standard input
-    #[arg(default_value = "-", hide_default_value = true)]
-    token: String,
+    /// The access token, `Bearer` before it or not; `-` or nothing: one line of standard input
+    token: Vec<String>,
     /// Check it with the public keys of the service at this URL
     #[arg(long)]
     url: Option<String>,
@@ -40,14 +40,15 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
 }
 
 async fn show(arguments: Inspect, settings: &Settings) -> Result<(), CommandError> {
-    let token = if arguments.token == "-" { read_line("Access token: ", true)? } else { arguments.token };
-    let token = token.trim();
+    let given = arguments.token.join(" ");
+    let given = if given.is_empty() || given == "-" { read_line("Access token: ", true)? } else { given };
+    let token = without_scheme(given.trim());
     // After the wait for a line: it may come from `keyfob login`, and be younger than this process.
     let now = Timestamp::now();
     let inspected = match &arguments.url {
         Some(url) => inspect(token, &published(url)?, now),
         None => {
-            let db = Db::open(&settings.database)?;
+            let db = Db::open_to_read(&settings.database)?;
             let keyring = Keyring::look(&settings.token, &db, now).await?;
             inspect(token, &keyring.expected(now), now)
         }
@@ -60,6 +61,14 @@ async fn show(arguments: Inspect, settings: &Settings) -> Result<(), CommandErro
         return print(&verdict);
     }
     Err(CommandError::Refused(format!("the token is not good: {}", faults.join("; "))))
+}
+
+/// The token out of what may have been copied from an `Authorization` header.
+fn without_scheme(text: &str) -> &str {
+    match text.split_once(char::is_whitespace) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        _ => text,
+    }
 }
 
 /// What the service publishes about its tokens.

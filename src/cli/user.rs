@@ -1,9 +1,9 @@
 //! `keyfob user`
 
-use std::io::{BufRead, IsTerminal, stdin};
 use std::net::Ipv4Addr;
 
 use super::import::{Import, import};
+use super::stdin::{self, read_line};
 use super::{CommandError, open_accounts, print};
 use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_user};
 use crate::accounts::{Email, NewPassword};
@@ -120,14 +120,9 @@ pub(super) async fn hash(password: NewPassword, settings: &Settings) -> Result<S
 
 /// One line of standard input; on a terminal asked twice, without echo.
 fn read_password() -> Result<String, CommandError> {
-    if stdin().is_terminal() {
-        let first = rpassword::prompt_password("Password: ")?;
-        if rpassword::prompt_password("Once more: ")? != first {
-            return Err(CommandError::Refused("the two passwords differ".into()));
-        }
-        return Ok(first);
+    let password = read_line("Password: ", true)?;
+    if stdin::is_terminal() && read_line("Once more: ", true)? != password {
+        return Err(CommandError::Refused("the two passwords differ".into()));
     }
-    let mut line = String::new();
-    stdin().lock().read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(password)
 }

@@ -1,13 +1,11 @@
 //! Where settings come from: files, `.env` and the environment, laid over each other.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
+use std::{fs, io};
 
 use super::values::Values;
-use super::{ConfigError, Environment, keys, quoted};
+use super::{ConfigError, Environment, dotenv, keys, quoted};
 
 /// Built in, so that the program runs alone; the file in the working directory lies over it.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -18,18 +16,17 @@ const KNOWN_ENVIRONMENTS: [&str; 2] = ["development", "production"];
 /// A variable: the name as it was written, and the value.
 type Variable = (String, String);
 
-/// The variables of the process that could be ours.
+/// The variables of the process: ours, and those that `.env` or a database URL may lean on.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(super) fn process_variables() -> Result<Vec<Variable>, ConfigError> {
     let mut variables = Vec::new();
     for (name, value) in std::env::vars_os() {
         // A name that is not UTF-8 is not ours.
-        let Some(name) = name.into_string().ok().filter(|name| is_ours(name)) else {
-            continue;
-        };
+        let Ok(name) = name.into_string() else { continue };
         match value.into_string() {
             Ok(value) => variables.push((name, value)),
-            Err(_) => return Err(ConfigError::new(name, "is not UTF-8; allowed: UTF-8")),
+            Err(_) if is_ours(&name) => return Err(ConfigError::new(name, "is not UTF-8; allowed: UTF-8")),
+            Err(_) => {}
         }
     }
     Ok(variables)
@@ -40,11 +37,14 @@ pub(super) fn gather(
     dir: &Path,
     process: impl IntoIterator<Item = Variable>,
 ) -> Result<(Environment, Values), ConfigError> {
+    let process: Vec<Variable> = process.into_iter().collect();
+    let by_name: BTreeMap<String, String> = process.iter().cloned().collect();
     let process = by_lower_case_name(process)?;
-    let dotenv = by_lower_case_name(read_dotenv(dir)?)?;
+    let dotenv = by_lower_case_name(read_dotenv(dir, &by_name)?)?;
     let environment = environment(&process, &dotenv)?;
 
     let mut values = Values::default();
+    values.libpq = by_name.into_iter().filter(|(name, _)| name.starts_with("PG")).collect();
     values.add_toml("the built-in defaults", DEFAULTS)?;
     add_file(&mut values, dir, "default")?;
     let found = add_file(&mut values, dir, environment.as_str())?;
@@ -155,32 +155,10 @@ fn is_ours(name: &str) -> bool {
 
 /// The variables in `.env`, none where there is no such file; the process environment is left as it
 /// is.
-fn read_dotenv(dir: &Path) -> Result<Vec<Variable>, ConfigError> {
-    let Some(mut text) = read_text(&dir.join(".env"), ".env")? else {
-        return Ok(Vec::new());
-    };
-    // dotenvy 0.15 takes a last line that ends in a blank and no newline for an open quote.
-    text.push('\n');
-    let lines_read = Cell::new(0);
-    let mut entries = dotenvy::from_read_iter(Lines { rest: text.as_bytes(), count: &lines_read });
-    let mut variables = Vec::new();
-    loop {
-        let before = lines_read.get();
-        match entries.next() {
-            Some(Ok(variable)) => variables.push(variable),
-            Some(Err(_)) => return Err(dotenv_fault(&text, before)),
-            None => return Ok(variables),
-        }
-    }
-}
-
-/// Names the line alone: dotenvy's own message quotes it, and it may hold a secret.
-fn dotenv_fault(text: &str, lines_before: usize) -> ConfigError {
-    let is_entry = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let skipped = text.lines().skip(lines_before).position(is_entry).unwrap_or_default();
-    let place = format!(".env line {}", lines_before + skipped + 1);
-    let allowed = "NAME=value, with single quotes around a value that holds blanks, `$` or `#`";
-    ConfigError::new(place, format!("cannot be read; allowed: {allowed}"))
+fn read_dotenv(dir: &Path, process: &BTreeMap<String, String>) -> Result<Vec<Variable>, ConfigError> {
+    let text = read_text(&dir.join(".env"), ".env")?.unwrap_or_default();
+    let read = dotenv::read(&text, process, is_ours);
+    read.map_err(|fault| ConfigError::new(format!(".env line {}", fault.line), fault.cause))
 }
 
 /// The text of a file without a byte order mark, `None` where there is no such file.
@@ -192,23 +170,4 @@ fn read_text(path: &Path, shown: &str) -> Result<Option<String>, ConfigError> {
     };
     let text = String::from_utf8(bytes).map_err(|_| ConfigError::new(shown, "is not UTF-8"))?;
     Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
-}
-
-/// Gives out one line a read, so that the count tells how far dotenvy has come: its errors hold no
-/// line number.
-struct Lines<'a> {
-    rest: &'a [u8],
-    count: &'a Cell<usize>,
-}
-
-impl Read for Lines<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut line = self.rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-        let length = line.read(buffer)?;
-        if length > 0 && line.is_empty() {
-            self.count.set(self.count.get() + 1);
-        }
-        self.rest = self.rest.get(length..).unwrap_or_default();
-        Ok(length)
-    }
 }

@@ -7,9 +7,11 @@
 
 mod check;
 mod database_url;
+mod dotenv;
 mod keys;
 mod layers;
 mod masked;
+mod postgres_url;
 mod read;
 pub(crate) mod safety;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use database_url::DatabaseUrl;
+pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
 use values::Values;
 

@@ -1,6 +1,8 @@
 //! What of a set-up is unsafe. One list, for two readers: `KEYFOB_ENV=production` refuses to start on some of it, and
 //! `keyfob doctor` tells all of it.
 
+mod database;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,7 +10,6 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::database_url::MASK;
 use super::values::Values;
 use super::{Algorithm, ConfigError, DatabaseUrl, Environment, Settings, TokenSettings, quoted};
 
@@ -26,7 +27,7 @@ const DISTINCT_BYTES: usize = 8;
 const LEAST_BCRYPT_COST: u32 = 10;
 
 /// The settings that may hold a secret.
-const SECRET_KEYS: [&str; 3] = ["token.secret", "token.key_encryption_secret", "database.url"];
+const SECRET_KEYS: [&str; 4] = ["token.secret", "token.key_encryption_secret", "database.url", "database.read_url"];
 
 /// Permission bits of everybody but the owner, and of those who are not of the group either.
 const ALL_OTHERS: u32 = 0o077;
@@ -35,6 +36,7 @@ const THE_WORLD: u32 = 0o007;
 const TLS: &str = "RFC 9700 §2.6; OWASP ASVS 5.0 12.2.1";
 const STRONG_KEYS: &str = "RFC 8725 §3.5; OWASP ASVS 5.0 13.2.3";
 pub(crate) const KEYS_AT_REST: &str = "OWASP ASVS 5.0 13.3.1";
+const TLS_INSIDE: &str = "OWASP ASVS 5.0 12.3.1, 12.3.2";
 const LEAST_PRIVILEGE: &str = "OWASP ASVS 5.0 13.3.2";
 const PASSWORD_HASHES: &str = "OWASP ASVS 5.0 11.4.2";
 const BRUTE_FORCE: &str = "RFC 6749 §4.3.2; OWASP ASVS 5.0 6.3.1";
@@ -101,6 +103,7 @@ pub(super) fn findings(settings: &Settings, values: &Values, dir: &Path) -> Vec<
     if let DatabaseUrl::Sqlite(path) = &settings.database.url {
         all.extend(open_file("database.url", Some(path), dir, THE_WORLD));
     }
+    all.extend(database::unproven_servers(settings, values));
     all.extend(cheap_hashes(settings));
     all.extend(no_limits(settings));
     all.extend(exposed_server(settings));
@@ -172,11 +175,12 @@ fn open_file(_: &str, _: Option<&Path>, _: &Path, _: u32) -> Option<Finding> {
 
 /// `.env` and the files of settings, where a secret comes from them.
 fn open_settings(settings: &Settings, values: &Values, dir: &Path) -> Vec<Finding> {
-    let has_password = settings.database.url.to_string().contains(MASK);
+    let database = &settings.database;
     let holds_secret = |key: &&str| match *key {
         "token.secret" => settings.token.secret.is_some(),
         "token.key_encryption_secret" => settings.token.key_encryption_secret.is_some(),
-        _ => has_password,
+        "database.url" => database.url.has_secret(),
+        _ => database.read_url.as_ref().is_some_and(DatabaseUrl::has_secret),
     };
     let origins = SECRET_KEYS.into_iter().filter(holds_secret).filter_map(|key| values.origin(key));
     let files: BTreeSet<&str> = origins.filter_map(file_of).collect();

@@ -1,6 +1,7 @@
 //! Helpers for all tests of the settings, and what concerns every key.
 
 mod check;
+mod dotenv;
 mod layers;
 mod urls;
 mod values;

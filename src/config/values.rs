@@ -21,6 +21,8 @@ const TEXT: &str = "a string in quotes";
 #[derive(Default)]
 pub(super) struct Values {
     by_key: BTreeMap<String, Value>,
+    /// libpq's variables (`PGHOST` and so on), which it reads where a URL does not say.
+    pub(super) libpq: BTreeMap<String, String>,
 }
 
 impl Values {
@@ -132,6 +134,10 @@ impl Values {
             Some(ValueKind::String(text)) => text,
             Some(_) => return Err(self.fault(key, "is no text", TEXT)),
         };
+        // A file that was read into a variable ends so, and not every program that shares the secret would cut it off.
+        if text.ends_with(['\r', '\n']) {
+            return Err(self.fault(key, "ends with a line break", "the same without it"));
+        }
         if text.len() < SECRET_MIN_BYTES {
             let allowed = format!("at least {SECRET_MIN_BYTES} bytes");
             return Err(self.fault(key, format!("has {} bytes", text.len()), &allowed));

@@ -1,17 +1,17 @@
 //! One connection type over both back ends, and how connections are made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::r2d2::{Error as PoolError, ManageConnection};
-use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl, SqliteConnection};
+use diesel::{Connection, ConnectionError, PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::StoreError;
 use super::id::Id;
-use crate::config::{DatabaseSettings, DatabaseUrl};
+use crate::config::{DatabaseSettings, DatabaseUrl, PostgresUrl};
 
 /// A connection to either back end.
 #[derive(diesel::MultiConnection)]
@@ -26,6 +26,18 @@ struct Session {
     session: i32,
 }
 
+#[derive(diesel::QueryableByName)]
+struct Found {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    found: i64,
+}
+
+#[derive(diesel::QueryableByName)]
+struct Encoding {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    encoding: String,
+}
+
 impl Conn {
     /// PostgreSQL's number of this session, by which others can end it; none where a compatible engine does not know it.
     fn session(&mut self) -> Option<i32> {
@@ -36,6 +48,15 @@ impl Conn {
                 found.ok().map(|row| row.session)
             }
         }
+    }
+
+    /// Whether there is a table of that name: on PostgreSQL by the search path, as for every other table.
+    pub(super) fn has_table(&mut self, name: &'static str) -> QueryResult<bool> {
+        let query = match self {
+            Self::Sqlite(_) => format!("SELECT COUNT(*) AS found FROM sqlite_master WHERE name = '{name}'"),
+            Self::Postgres(_) => format!("SELECT COUNT(to_regclass('{name}')) AS found"),
+        };
+        Ok(diesel::sql_query(query).get_result::<Found>(self)?.found > 0)
     }
 
     /// Inside a write: keeps a user's row as it is until the write is done. On SQLite a write has the whole database to
@@ -64,6 +85,9 @@ pub(super) const ADVISORY_LOCK: &str = "118048870133602";
 /// What every SQLite connection is set to. `synchronous = FULL`: a commit that was acknowledged survives a power cut.
 /// `cache_size`: 8 MiB. The file is not mapped: each commit makes every other connection unmap it and fault it in again.
 const SQLITE_SETTINGS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;";
+
+/// As many symbolic links as Linux follows.
+const MAX_LINKS: usize = 40;
 
 /// How long it waits for what others have locked.
 pub(super) const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 10000";
@@ -181,19 +205,12 @@ fn open_sqlite(path: &Path) -> Result<Conn, ConnectionError> {
     Ok(Conn::Sqlite(conn))
 }
 
-fn open_postgres(url: &SecretString, is_replica: bool) -> Result<Conn, ConnectionError> {
-    let mut url = url.expose_secret().to_owned();
-    for (name, value) in POSTGRES_PARAMETERS {
-        if !url.contains(&format!("{name}=")) {
-            let separator = match url.contains('?') {
-                false => "?",
-                // Nothing stands between: libpq refuses an empty parameter.
-                true if url.ends_with(['?', '&']) => "",
-                true => "&",
-            };
-            url.push_str(&format!("{separator}{name}={value}"));
-        }
-    }
+/// [`ConnectionError::InvalidConnectionUrl`] is what no later try would mend.
+fn open_postgres(text: &SecretString, is_replica: bool) -> Result<Conn, ConnectionError> {
+    // Once more, whoever made it: libpq's messages would show the password of one that it cannot read.
+    let url = PostgresUrl::parse(text.expose_secret())
+        .map_err(|fault| ConnectionError::InvalidConnectionUrl(format!("the URL {fault}")))?;
+    let url = url.with_parameters(text.expose_secret(), &POSTGRES_PARAMETERS);
     let mut conn = PgConnection::establish(&url).map_err(with_remedy)?;
     let seconds = if is_replica { REPLICA_SECONDS } else { STATEMENT_SECONDS };
     let mut settings = format!("SET statement_timeout = '{seconds}s'; {POSTGRES_SETTINGS}");
@@ -202,7 +219,23 @@ fn open_postgres(url: &SecretString, is_replica: bool) -> Result<Conn, Connectio
         settings.push_str("SET default_transaction_read_only = on;");
     }
     conn.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    require_utf8(&mut conn)?;
     Ok(Conn::Postgres(conn))
+}
+
+/// In another encoding PostgreSQL refuses, in the middle of a request, what it has no characters for.
+fn require_utf8(conn: &mut PgConnection) -> Result<(), ConnectionError> {
+    let query = diesel::sql_query("SELECT current_setting('server_encoding') AS encoding");
+    let found = query.get_result::<Encoding>(conn).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    match found.encoding.as_str() {
+        // The second is what engines that are not PostgreSQL may call it.
+        "UTF8" | "UTF-8" => Ok(()),
+        other => Err(ConnectionError::InvalidConnectionUrl(format!(
+            "the database is encoded in {other}, and UTF8 is needed; make another one with \
+             `createdb --encoding=UTF8 --locale=C --template=template0 NAME`, and take over what this one holds with \
+             pg_dump and pg_restore"
+        ))),
+    }
 }
 
 /// Tells what to do where TLS is asked for and not built in. The settings refuse a URL that asks for it, so the wish came to
@@ -221,16 +254,26 @@ fn with_remedy(error: ConnectionError) -> ConnectionError {
 ///
 /// One that is there is not even opened: whoever closes a file loses all locks that its process has on it (POSIX), also those
 /// of SQLite. Without them another program that has read the database takes itself for the last, and deletes the journal
-/// (`-wal`) with all that is written in it from then on. (sqlite.org/howtocorrupt.html, §2.2)
+/// (`-wal`) with all that is written in it from then on. (sqlite.org/howtocorrupt.html, §2.2) So it is only ever made anew,
+/// which does not follow a link; SQLite does, and would make the file itself, for everybody to read.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        result => result.map(drop),
+    let mut path = PathBuf::from(path);
+    for _ in 0..MAX_LINKS {
+        match options.open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            result => return result.map(drop),
+        }
+        match path.read_link() {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            // No link: the file itself.
+            Err(_) => return Ok(()),
+        }
     }
+    Err(std::io::Error::other("too many symbolic links"))
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 use std::error::Error;
 use std::time::Duration;
 
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
-use diesel::migration::MigrationSource;
-use diesel::{Connection, SqliteConnection};
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::sql_types::Text;
+use diesel::sqlite::Sqlite;
+use diesel::{Connection, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{ADVISORY_LOCK, Conn, Manager};
@@ -17,46 +21,115 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 type Failure = Box<dyn Error + Send + Sync>;
 
+/// What PostgreSQL says to a role that may not do it.
+const REFUSALS: [&str; 2] = ["permission denied", "must be owner"];
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
 /// Runs what is missing; harmless when nothing is, and when several processes do it at once.
 ///
 /// # Errors
 /// [`OpenError`], also for a part of a copy: nothing may be written there, or it could not be resumed.
 pub(super) fn run(manager: &Manager) -> Result<(), OpenError> {
-    let on_whole =
-        |conn: &mut Conn| if unfinished::is_marked(conn)? { Err(unfinished::FAULT.into()) } else { migrate(conn) };
-    on_connection(manager, on_whole)
+    on_connection(manager, |conn| {
+        require_whole(conn)?;
+        if let Conn::Sqlite(conn) = conn {
+            write_ahead(conn)?;
+        }
+        migrate(conn)
+    })
+}
+
+/// The same for who only reads: what is up to date may be read-only.
+pub(super) fn run_to_read(manager: &Manager) -> Result<(), OpenError> {
+    let is_ready = on_connection(manager, |conn| {
+        require_whole(conn)?;
+        is_up_to_date(conn).map_err(with_remedy)
+    })?;
+    if is_ready { Ok(()) } else { run(manager) }
 }
 
 /// The same where data is copied to.
 pub(super) fn run_on_target(manager: &Manager) -> Result<(), OpenError> {
-    on_connection(manager, migrate)
+    on_connection(manager, |conn| {
+        if let Conn::Sqlite(conn) = conn {
+            write_ahead(conn)?;
+        }
+        migrate(conn)
+    })
 }
 
-fn on_connection(manager: &Manager, work: impl FnOnce(&mut Conn) -> Result<(), Failure>) -> Result<(), OpenError> {
+/// The migrations that a database has had, oldest first; none where it has had none.
+pub(super) fn applied(conn: &mut Conn) -> QueryResult<Vec<String>> {
+    if !conn.has_table("__diesel_schema_migrations")? {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Applied> = sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version").load(conn)?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+fn on_connection<T>(manager: &Manager, work: impl FnOnce(&mut Conn) -> Result<T, Failure>) -> Result<T, OpenError> {
     let opened = manager.open().map_err(Failure::from);
     opened.and_then(|mut conn| work(&mut conn)).map_err(|error| OpenError::new(&manager.url, error))
 }
 
+fn require_whole(conn: &mut Conn) -> Result<(), Failure> {
+    if unfinished::is_marked(conn)? { Err(unfinished::FAULT.into()) } else { Ok(()) }
+}
+
+/// Makes nothing, not even a lock, where nothing is missing: the role of a service needs no right to make tables.
 fn migrate(conn: &mut Conn) -> Result<(), Failure> {
-    match conn {
-        Conn::Sqlite(conn) => {
-            write_ahead(conn)?;
-            // A lock first: with a deferred transaction, the second of two processes would fail at its first write.
-            conn.immediate_transaction(|conn| pending(conn, SQLITE))
-        }
-        // The lock belongs to the transaction, so a process that dies here does not keep the others out.
-        Conn::Postgres(conn) => conn.transaction(|conn| {
-            let wait = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0;";
-            conn.batch_execute(&format!("{wait} SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))?;
-            pending(conn, POSTGRES)
-        }),
+    if is_up_to_date(conn).map_err(with_remedy)? {
+        return Ok(());
     }
+    match conn {
+        // A lock first: with a deferred transaction, the second of two processes would fail at its first write.
+        Conn::Sqlite(conn) => conn.immediate_transaction(|conn| pending(conn, SQLITE)),
+        // The lock belongs to the transaction, so a process that dies here does not keep the others out.
+        Conn::Postgres(conn) => {
+            let done = conn.transaction(|conn| {
+                let wait = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0;";
+                conn.batch_execute(&format!("{wait} SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))?;
+                pending(conn, POSTGRES)
+            });
+            done.map_err(with_remedy)
+        }
+    }
+}
+
+/// Whether a database has had every migration that this program knows.
+fn is_up_to_date(conn: &mut Conn) -> Result<bool, Failure> {
+    let applied = applied(conn)?;
+    let known = match conn {
+        Conn::Sqlite(_) => versions(MigrationSource::<Sqlite>::migrations(&SQLITE)?),
+        Conn::Postgres(_) => versions(MigrationSource::<Pg>::migrations(&POSTGRES)?),
+    };
+    Ok(known.iter().all(|version| applied.contains(version)))
+}
+
+fn versions<DB: Backend>(migrations: Vec<Box<dyn Migration<DB>>>) -> Vec<String> {
+    migrations.iter().map(|migration| migration.name().version().to_string()).collect()
+}
+
+/// Says what a role lacks, where it lacks something.
+fn with_remedy(error: Failure) -> Failure {
+    let cause = error.to_string();
+    if !REFUSALS.iter().any(|refusal| cause.contains(refusal)) {
+        return error;
+    }
+    let remedy = "tables are missing or out of date, and this role may not change them: run `keyfob migrate` as the role \
+                  that owns them (docs/postgresql.md says what the service's own needs)";
+    format!("{}; {remedy}", cause.trim_end()).into()
 }
 
 fn pending<C, DB>(conn: &mut C, source: EmbeddedMigrations) -> Result<(), Failure>
 where
     C: MigrationHarness<DB>,
-    DB: diesel::backend::Backend,
+    DB: Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
     conn.run_pending_migrations(source).map(drop)

@@ -79,10 +79,26 @@ impl Db {
     /// # Errors
     /// [`OpenError`] names the database and the cause, when it cannot be opened or migrated.
     pub(crate) fn open(settings: &DatabaseSettings) -> Result<Self, OpenError> {
+        Self::open_with(settings, migrate::run, Writer::start)
+    }
+
+    /// The same for who only reads: an SQLite file that is up to date need not be writable.
+    ///
+    /// # Errors
+    /// Those of [`Db::open`].
+    pub(crate) fn open_to_read(settings: &DatabaseSettings) -> Result<Self, OpenError> {
+        Self::open_with(settings, migrate::run_to_read, Writer::start_idle)
+    }
+
+    fn open_with(
+        settings: &DatabaseSettings,
+        migrate: fn(&Manager) -> Result<(), OpenError>,
+        start_writer: fn(&Manager) -> Result<Writer, OpenError>,
+    ) -> Result<Self, OpenError> {
         let manager = Manager::new(settings);
-        migrate::run(&manager)?;
+        migrate(&manager)?;
         let writing = match settings.url {
-            DatabaseUrl::Sqlite(_) => Writing::Alone(Arc::new(Writer::start(&manager)?)),
+            DatabaseUrl::Sqlite(_) => Writing::Alone(Arc::new(start_writer(&manager)?)),
             DatabaseUrl::Postgres(_) => Writing::Together {
                 turns: Arc::new(Semaphore::new(turns_to_write(settings.pool_size))),
                 watch: Arc::new(Watch::start(&manager)?),
@@ -91,9 +107,25 @@ impl Db {
         let connections = Connections::open(&manager, settings)?;
         let limits = Limits::of_requests(Duration::from_secs(settings.pool_wait_seconds));
         let threads = Arc::new(Threads::start().map_err(|error| OpenError::new(&settings.url, error))?);
-        let replica = |url| Arc::new(Replica::new(url, settings, Arc::clone(&threads)));
-        let replica = settings.read_url.as_ref().map(replica);
-        Ok(Self { connections, writing, replica, threads, limits })
+        let replica = settings.read_url.as_ref();
+        let replica = replica.map(|url| Replica::new(url, settings, Arc::clone(&threads))).transpose()?;
+        Ok(Self { connections, writing, replica: replica.map(Arc::new), threads, limits })
+    }
+
+    /// Whether the threads live that the database is worked with.
+    pub(crate) fn is_alive(&self) -> bool {
+        match &self.writing {
+            Writing::Alone(writer) => writer.is_alive(),
+            Writing::Together { watch, .. } => watch.is_alive(),
+        }
+    }
+
+    /// The same database, its writer dead.
+    #[cfg(test)]
+    pub(crate) fn without_writer(&self, settings: &DatabaseSettings) -> Self {
+        let mut writer = Writer::start_idle(&Manager::new(settings)).expect("a thread");
+        writer.end_thread();
+        Self { writing: Writing::Alone(Arc::new(writer)), ..self.clone() }
     }
 
     /// The same for long work that somebody waits for on purpose: no call is given up once it has a connection.

@@ -1,5 +1,6 @@
 //! For those who run the service: is it alive, and can it do its work?
 
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -16,6 +17,21 @@ use crate::sessions::Sessions;
 
 /// How long the database may take to answer.
 const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// Tells whether a thread lives, and does not keep it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pulse(Weak<()>);
+
+impl Pulse {
+    /// Of the thread that holds this.
+    pub(crate) fn of(heart: &Arc<()>) -> Self {
+        Self(Arc::downgrade(heart))
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,11 +61,19 @@ pub(crate) async fn check_health() -> HttpResponse {
     tag = "operations",
     responses(
         (status = 200, description = "The database answers.", body = Health),
-        (status = 503, description = "The database does not answer within a second, or revocations cannot be learned of.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer within a second, revocations cannot be learned of, or a part of the service has died.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/readyz")]
-pub(crate) async fn check_readiness(db: Data<Db>, sessions: Data<Sessions>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn check_readiness(
+    db: Data<Db>,
+    sessions: Data<Sessions>,
+    background: Data<Pulse>,
+) -> Result<HttpResponse, ApiError> {
+    // Neither comes back by itself.
+    if !db.is_alive() || !background.is_alive() {
+        return Err(Failure::Unavailable("a thread of the service has died: restart it".into()).into());
+    }
     let slow = || Failure::Unavailable("the database did not answer within 1 s".into());
     tokio::time::timeout(READY_WITHIN, db.ping()).await.map_err(|_| slow())??;
     if !sessions.hears_revocations() {

@@ -153,6 +153,42 @@ fn files_that_others_can_read_are_found() {
     expect(&home, &["config/staging.toml"]);
 }
 
+/// Subjects found where the database is not there to be looked into.
+fn found_without_database(home: &Home) -> Vec<String> {
+    let run = home.run(&["doctor", "--format", "json"], "");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("database postgres://") && !run.stderr.contains("hunter2"), "{run:?}");
+    let found: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("no JSON: {run:?}"));
+    let found = found.as_array().expect("an array").iter();
+    found.map(|one| one["subject"].as_str().expect("a subject").to_owned()).collect()
+}
+
+#[test]
+fn a_database_on_another_machine_that_need_not_prove_who_it_is_is_found() {
+    let away = "postgres://keyfob:hunter2@database.invalid/keyfob";
+    let here = "postgres://keyfob:hunter2@127.0.0.1:1/keyfob";
+    for (url, read_url, subjects) in [
+        (away, "", &["database.url"][..]),
+        (&format!("{away}?sslmode=disable"), "", &["database.url"]),
+        (here, away, &["database.read_url"]),
+        (here, here, &[]),
+    ] {
+        let home = home(&[("database.url", url), ("database.read_url", read_url)]);
+        assert_eq!(found_without_database(&home), subjects, "{url} {read_url}");
+    }
+}
+
+#[test]
+fn a_file_with_the_password_of_a_replica_that_others_can_read_is_found() {
+    let here = "postgres://keyfob@127.0.0.1:1/keyfob";
+    let home = home(&[("database.url", here)]);
+    home.write(".env", "KEYFOB__DATABASE__READ_URL=postgres://keyfob:hunter2@127.0.0.1:1/keyfob\n");
+    set_mode(&home.folder().join(".env"), 0o644);
+    assert_eq!(found_without_database(&home), [".env"]);
+    home.write(".env", "KEYFOB__DATABASE__READ_URL=postgres://keyfob@127.0.0.1:1/keyfob\n");
+    assert!(found_without_database(&home).is_empty());
+}
+
 #[test]
 fn a_database_file_that_others_can_read_is_found() {
     let mut home = home(&[]);

@@ -238,9 +238,8 @@ fn the_environment_is_read_in_config_and_at_the_command_line_only() {
         if ["config.rs", "config/", "main.rs", "cli/"].iter().any(|place| is_at(&source.path, place)) {
             continue;
         }
-        let imported =
-            imports(&source.text).iter().any(|import| leads_into(import, "std::env") || leads_into(import, "dotenvy"));
-        if imported || names(&source.text, "std::env") || names(&source.text, "dotenvy") {
+        let imported = imports(&source.text).iter().any(|import| leads_into(import, "std::env"));
+        if imported || names(&source.text, "std::env") {
             faults.insert(source.path);
         }
     }

@@ -112,6 +112,14 @@ fn sighup_brings_a_new_certificate_to_new_connections_and_leaves_the_others() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_certificate_and_the_key_is_no_fault() {
+    let home = home();
+    write(&home, &format!("\u{feff}{}", FIRST.0), &format!("\u{feff}{}", FIRST.1));
+    let server = Server::at(Arc::new(home));
+    assert!(Secure::open(&server.address, FIRST).is_some());
+}
+
+#[test]
 fn files_that_cannot_be_used_keep_the_certificate_and_are_logged_without_the_key() {
     let server = Server::at(Arc::new(home()));
     let pem_of_nothing = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";

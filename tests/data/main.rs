@@ -18,6 +18,8 @@ mod support;
 
 mod backup;
 mod copy;
+mod databases;
 mod email_keys;
 mod import;
+mod import_quotes;
 mod seed;

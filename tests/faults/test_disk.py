@@ -171,6 +171,18 @@ class ReadOnlyDisk(OnADisk):
         self.service.stop()
         self.assertEqual(self.service.integrity(), ["ok"])
 
+    def test_what_only_reads_reads_from_a_read_only_disk(self):
+        self.service.start()
+        self.service.run("client", "add", "--id", "shop").check_returncode()
+        # What is not closed leaves its side files, which SQLite could not make there.
+        self.service.kill()
+        mount("-o", "remount,bind,ro", str(DISK))
+        for command, part in ((("client", "list"), "shop"), (("key", "list"), "EdDSA")):
+            done = self.service.run(*command)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+            self.assertIn(part, done.stdout)
+        self.assertEqual(self.service.run("client", "add", "--id", "other").returncode, 1)
+
     def test_a_start_on_a_read_only_disk_says_so_in_one_line(self):
         mount("-o", "remount,bind,ro", str(DISK))
         self.expect_refused_start("Read-only file system", "writable")

@@ -71,7 +71,8 @@ fn what_openssl_writes_is_taken() {
 #[test]
 fn a_key_file_with_windows_line_ends_or_other_text_around_is_taken() {
     let text = TestKey::make("ES256").pem();
-    for text in [text.replace('\n', "\r\n"), format!("the key of the shop\n\n{text}\nkeep it safe\n")] {
+    let around = format!("the key of the shop\n\n{text}\nkeep it safe\n");
+    for text in [text.replace('\n', "\r\n"), around, format!("\u{feff}{text}")] {
         expect_signs(&Server::at(Arc::new(home_with_key_file("ES256", &text))), "ES256");
     }
 }

@@ -1,5 +1,6 @@
 //! `keyfob user import`
 
+mod csv;
 mod source;
 
 use std::collections::HashMap;
@@ -81,12 +82,21 @@ pub(super) async fn import(import: Import, settings: &Settings) -> Result<(), Co
     run.keep().await?;
     run.bar.finish_and_clear();
     if !source.ignored().is_empty() {
-        let names: Vec<String> = source.ignored().iter().map(|name| name.escape_debug().to_string()).collect();
+        let names: Vec<String> = source.ignored().iter().map(|name| shown(name)).collect();
         note(&format!("note: ignored columns: {}", names.join(", ")));
     }
     let verb = if run.is_dry_run { "would import" } else { "imported" };
     print(&format!("{verb} {}, refused {}", run.imported, run.refused))?;
     if run.refused > 0 { Err(CommandError::Reported) } else { Ok(()) }
+}
+
+/// The name of a column; where a program has taken a row for the names, it may be an address or a hash.
+fn shown(name: &str) -> String {
+    const LONGEST_CHARS: usize = 40;
+    match name.contains(['$', '@']) || name.chars().count() > LONGEST_CHARS {
+        true => "(one that looks like a value)".to_owned(),
+        false => name.escape_debug().to_string(),
+    }
 }
 
 /// Reads the file once without looking at more than the ids.

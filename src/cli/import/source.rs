@@ -1,14 +1,14 @@
-//! The rows of a CSV or JSONL file. The only file that knows `csv`.
+//! The rows of a CSV or JSONL file. No message repeats what stands there: it may be a password hash.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
 use serde_json::{Map, Value};
 
-use crate::accounts::import::{COLUMNS, REQUIRED_COLUMNS};
+use super::csv::{Row, Rows};
+use crate::accounts::import::{COLUMNS, REQUIRED_COLUMNS, is_password_hash};
 
 /// What programs on Windows put in front of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -28,11 +28,10 @@ pub(super) enum Source {
 }
 
 pub(super) struct CsvSource {
-    reader: Reader<File>,
+    rows: Rows<BufReader<File>>,
     /// The known column in each place; `None`: it is passed over.
     columns: Vec<Option<&'static str>>,
     ignored: BTreeSet<String>,
-    record: ByteRecord,
 }
 
 pub(super) struct JsonlSource {
@@ -49,12 +48,10 @@ impl Source {
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let fault = |fault: String| format!("{}: {fault}", path.display());
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        let file = || File::open(path).map_err(|error| fault(error.to_string()));
+        let file = || open(path).map_err(|error| fault(error.to_string()));
         match extension.as_deref() {
             Some("csv") => Ok(Self::Csv(Box::new(CsvSource::new(file()?).map_err(fault)?))),
-            Some("jsonl") => {
-                Ok(Self::Jsonl(JsonlSource { reader: BufReader::new(file()?), line: 0, ignored: BTreeSet::new() }))
-            }
+            Some("jsonl") => Ok(Self::Jsonl(JsonlSource { reader: file()?, line: 0, ignored: BTreeSet::new() })),
             _ => Err(fault("the name should end in .csv or .jsonl".into())),
         }
     }
@@ -79,45 +76,46 @@ impl Source {
     }
 }
 
+/// Opens a file and passes over its byte order mark.
+fn open(path: &Path) -> io::Result<BufReader<File>> {
+    let mut reader = BufReader::new(File::open(path)?);
+    if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+        reader.consume(BYTE_ORDER_MARK.len());
+    }
+    Ok(reader)
+}
+
 impl CsvSource {
-    fn new(file: File) -> Result<Self, String> {
-        let mut reader = ReaderBuilder::new().flexible(true).from_reader(file);
-        let header = reader.byte_headers().map_err(|error| error.to_string())?;
-        let mut columns = Vec::new();
-        let mut ignored = BTreeSet::new();
-        for name in header {
-            let name = String::from_utf8_lossy(name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name));
-            let known = known_column(name.trim());
-            if known.is_none() {
-                ignored.insert(name.trim().to_owned());
-            } else if columns.contains(&known) {
-                return Err(format!("the column {} is there twice", name.trim()));
+    fn new(reader: BufReader<File>) -> Result<Self, String> {
+        let mut rows = Rows::new(reader, holds_hash);
+        let (columns, ignored) = match rows.next().map_err(|error| error.to_string())? {
+            Some(Row { line, values }) => {
+                let header = values.map_err(|fault| format!("line {line}: {fault}"))?;
+                columns(&header).map_err(|fault| format!("line {line}: {fault}"))?
             }
-            columns.push(known);
-        }
+            None => Default::default(),
+        };
         // Not a word of what is there instead: without a header that would be an account's hash.
         let missing = COLUMNS.iter().take(REQUIRED_COLUMNS).find(|required| !columns.contains(&Some(**required)));
         match missing {
             Some(missing) => Err(format!("the header (the first line, comma-separated) lacks the column {missing}")),
-            None => Ok(Self { reader, columns, ignored, record: ByteRecord::new() }),
+            None => Ok(Self { rows, columns, ignored }),
         }
     }
 
     fn next(&mut self) -> io::Result<Option<Record>> {
-        if !self.reader.read_byte_record(&mut self.record)? {
-            return Ok(None);
-        }
-        let line = self.record.position().map_or(0, csv::Position::line);
-        Ok(Some(Record { line, values: self.values() }))
+        let Some(Row { line, values }) = self.rows.next()? else { return Ok(None) };
+        let values = values.map_err(str::to_owned).and_then(|values| self.named(&values));
+        Ok(Some(Record { line, values }))
     }
 
-    fn values(&self) -> Result<Map<String, Value>, String> {
-        let (found, expected) = (self.record.len(), self.columns.len());
+    fn named(&self, row: &[Vec<u8>]) -> Result<Map<String, Value>, String> {
+        let (found, expected) = (row.len(), self.columns.len());
         if found != expected {
             return Err(format!("the row has {found} values, the header {expected}"));
         }
         let mut values = Map::new();
-        for (value, column) in self.record.iter().zip(&self.columns) {
+        for (value, column) in row.iter().zip(&self.columns) {
             let Some(column) = column else { continue };
             let text = std::str::from_utf8(value).map_err(|_| format!("{column}: is not in UTF-8"))?;
             // CSV cannot tell nothing from an empty text.
@@ -129,6 +127,31 @@ impl CsvSource {
     }
 }
 
+/// The columns that a header names: the known one in each place, and the others.
+fn columns(header: &[Vec<u8>]) -> Result<(Vec<Option<&'static str>>, BTreeSet<String>), String> {
+    let (mut columns, mut ignored) = (Vec::new(), BTreeSet::new());
+    for name in header {
+        if name.contains(&b'\n') || name.contains(&b'\r') {
+            return Err("a quote in the header is not closed".into());
+        }
+        let name = String::from_utf8_lossy(name);
+        let known = known_column(name.trim());
+        if known.is_none() {
+            ignored.insert(name.trim().to_owned());
+        } else if columns.contains(&known) {
+            return Err(format!("the column {} is there twice", name.trim()));
+        }
+        columns.push(known);
+    }
+    Ok((columns, ignored))
+}
+
+/// Whether a line has a password hash among its values, and so is an account's, whatever quotes stand around it.
+fn holds_hash(line: &[u8]) -> bool {
+    let mut values = line.split(|byte| *byte == b',').filter_map(|value| std::str::from_utf8(value).ok());
+    values.any(|value| is_password_hash(value.trim().trim_matches('"')))
+}
+
 impl JsonlSource {
     fn next(&mut self) -> io::Result<Option<Record>> {
         let mut bytes = Vec::new();
@@ -138,7 +161,7 @@ impl JsonlSource {
                 return Ok(None);
             }
             self.line += 1;
-            let text = bytes.strip_prefix(BYTE_ORDER_MARK).filter(|_| self.line == 1).unwrap_or(&bytes).trim_ascii();
+            let text = bytes.trim_ascii();
             if !text.is_empty() {
                 return Ok(Some(Record { line: self.line, values: self.values(text) }));
             }

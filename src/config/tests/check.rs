@@ -148,3 +148,75 @@ fn production_refuses_a_key_file_that_others_can_read() {
         load_in(&dir, &env[1..]).unwrap();
     }
 }
+
+/// Whether production takes the URL, with these variables beside it.
+fn is_taken(url: &str, env: &[(&str, &str)]) -> bool {
+    let mut changes = env.to_vec();
+    changes.push(("KEYFOB__DATABASE__URL", url));
+    match production(&changes) {
+        Ok(_) => true,
+        Err(error) => {
+            let line = error.to_string();
+            assert!(line.starts_with("database.") && line.contains("another machine"), "{line}");
+            assert!(line.contains("verify-full") && line.contains("sslmode=disable"), "{line}");
+            assert!(!line.contains("hunter2"), "{line}");
+            false
+        }
+    }
+}
+
+#[test]
+fn production_refuses_a_database_on_another_machine_that_need_not_prove_who_it_is() {
+    for url in [
+        "postgres://ann:hunter2@db.test/k",
+        "postgres://ann:hunter2@192.0.2.7:5432/k?sslmode=prefer",
+        "postgres://ann:hunter2@db.test/k?sslmode=disable&sslmode=allow",
+        "postgres://ann:hunter2@db.test/k?sslmode=",
+        "postgres://ann:hunter2@[2001:db8::1]/k",
+        "postgres://ann:hunter2@127.0.0.1,db.test/k",
+        "postgres://ann:hunter2@%64b.test/k",
+        "postgres://ann:hunter2@localhost.test/k",
+        "postgres://ann:hunter2@localhost/k?host=db.test",
+        "postgres:///k?host=/run/postgresql,db.test",
+        "postgres:///k?host=localhost&hostaddr=192.0.2.7",
+        "postgres:///k?service=main",
+    ] {
+        assert!(!is_taken(url, &[]), "{url}");
+        assert!(load(&[], &[("KEYFOB__DATABASE__URL", url)]).is_ok(), "{url}");
+    }
+    let here = "postgres://ann:hunter2@localhost/k";
+    assert!(!is_taken(here, &[("KEYFOB__DATABASE__READ_URL", "postgres://ann:hunter2@standby.test/k")]));
+    for variable in ["PGHOST", "PGHOSTADDR", "PGSERVICE"] {
+        assert!(!is_taken("postgres:///k", &[(variable, "192.0.2.7")]), "{variable}");
+    }
+}
+
+#[test]
+fn production_takes_a_database_on_this_machine_and_a_network_that_is_said_to_be_ones_own() {
+    for url in [
+        "postgres:///k",
+        "postgres://ann@localhost/k",
+        "postgres://127.0.0.1:5432,[::1]:5432/k",
+        "postgres://%2Frun%2Fpostgresql/k",
+        "postgres:///k?host=/run/postgresql",
+        "postgres://db.test/k?host=localhost",
+        "postgres://db.test/k?hostaddr=127.0.0.1",
+        "postgres://db.test/k?sslmode=disable",
+    ] {
+        assert!(is_taken(url, &[]), "{url}");
+    }
+    assert!(is_taken("postgres://db.test/k", &[("PGSSLMODE", "verify-full")]));
+    assert!(!is_taken("postgres://db.test/k", &[("PGSSLMODE", "verify-full"), ("PGSERVICE", "main")]));
+    assert!(!is_taken("postgres://db.test/k?sslmode=prefer", &[("PGSSLMODE", "verify-full")]));
+}
+
+#[cfg(feature = "postgres-tls")]
+#[test]
+fn production_takes_a_database_that_proves_who_it_is() {
+    for parameters in ["sslmode=verify-full&sslrootcert=/etc/ca.pem", "sslrootcert=system"] {
+        assert!(is_taken(&format!("postgres://db.test/k?{parameters}"), &[]), "{parameters}");
+    }
+    for parameters in ["sslmode=require", "ssl=true", "requiressl=1", "sslmode=verify-ca&sslrootcert=/etc/ca.pem"] {
+        assert!(!is_taken(&format!("postgres://db.test/k?{parameters}"), &[]), "{parameters}");
+    }
+}

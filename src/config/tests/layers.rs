@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{line, line_of, load, load_in, place, production, with_env};
-use crate::config::{Environment, keys, keys::KEYS, layers};
+use crate::config::{Environment, keys, keys::KEYS};
 
 #[test]
 fn later_layers_win() {
@@ -148,34 +148,6 @@ fn malformed_toml_is_named_by_file_and_line() {
         assert!(line.starts_with("config/default.toml: ") && line.len() > 25, "{line}");
         assert!(!line.contains("999"), "{line}");
     }
-}
-
-#[test]
-fn malformed_dotenv_is_named_by_line() {
-    let good = "# it's a comment\n\nKEYFOB__TOKEN__AUDIENCE='two\nlines'\n\n# more\n";
-    for (bad, at) in [("hunter2 hunter2", 7), ("\n# x\nA=hunter2 b\nB=1", 9), ("A='hunter2\nB=1\nC=2", 7)] {
-        let line = line_of(load(&[(".env", &format!("{good}{bad}"))], &[]));
-        assert!(line.starts_with(&format!(".env line {at}: cannot be read; allowed: NAME=value")), "{line}");
-        assert!(!line.contains("hunter2"), "{line}");
-    }
-    // Longer than what is read at a time.
-    let long = format!("A={}\n  \nB=x y\n", "x".repeat(20_000));
-    assert!(line_of(load(&[(".env", &long)], &[])).starts_with(".env line 3: "));
-
-    let settings = load(&[(".env", &format!("\u{feff}{good}A=1 "))], &[]).unwrap();
-    assert_eq!(settings.token.audience, "two\nlines");
-}
-
-#[test]
-fn dotenv_leaves_the_process_environment_alone() {
-    load(&[(".env", "KEYFOB__TOKEN__AUDIENCE=from-dotenv\nCFG_MARK=1\n")], &[]).unwrap();
-    assert!(layers::process_variables().unwrap().iter().all(|(_, value)| value != "from-dotenv"));
-}
-
-#[test]
-fn dotenv_sets_a_key_once() {
-    let text = "KEYFOB__TOKEN__AUDIENCE=a\nX=1\nX=2\nKEYFOB__TOKEN__AUDIENCE=b\n";
-    assert!(line_of(load(&[(".env", text)], &[])).contains("is set twice"));
 }
 
 #[test]

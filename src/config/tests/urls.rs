@@ -134,6 +134,10 @@ fn postgres_urls_show_no_password() {
         ("postgres://ann@db.test/k", "postgres://ann@db.test/k"),
         ("postgres://db.test:5432/k?sslmode=prefer", "postgres://db.test:5432/k?sslmode=prefer"),
         ("postgres:///k?host=/run&password=hunter2&user=ann", "postgres:///k?host=/run&password=********&user=ann"),
+        ("postgres://db.test/k?sslpassword=hunter2&", "postgres://db.test/k?sslpassword=********&"),
+        ("postgres://db.test/k?oauth_client_secret=hunter2", "postgres://db.test/k?oauth_client_secret=********"),
+        ("postgres://db.test/k?scram_client_key=hunter2", "postgres://db.test/k?scram_client_key=********"),
+        ("postgres://ann:hunter2@a,[::1]:5432/", "postgres://ann:********@a,[::1]:5432/"),
     ];
     for (typed, shown) in cases {
         let url: DatabaseUrl = typed.parse().unwrap();
@@ -172,7 +176,7 @@ fn postgres_urls_that_ask_for_tls_need_a_build_that_has_it() {
         "sslmode=verify-ca",
         "connect_timeout=3&sslmode=verify-full&sslrootcert=/etc/ca.pem",
         "sslmode=disable&sslmode=require",
-        "ssl%6Dode=r%65quire",
+        "sslmode=r%65quire",
         "ssl=true",
         "requiressl=1",
         "sslrootcert=system",
@@ -205,5 +209,74 @@ fn postgres_urls_that_can_do_without_tls_are_taken_by_every_build() {
     ] {
         let url = format!("postgres://ann@db.test/k{parameters}");
         assert!(url.parse::<DatabaseUrl>().is_ok(), "{url}");
+    }
+}
+
+/// What libpq refuses with a message that quotes it, or takes for a password where the mask would not see one.
+const UNREADABLE: &[(&str, &str)] = &[
+    ("postgres://ann:hunter2%zz@db.test/k", "%25"),
+    ("postgres://ann:hunter2%@db.test/k", "%25"),
+    ("postgres://ann:hunter2%4@db.test/k", "%25"),
+    ("postgres://ann:hunter2%00@db.test/k", "%25"),
+    ("postgres://db.test/k?password=hunter2%2", "%25"),
+    ("postgres://db.test/k?passwd=hunter2", "small letters"),
+    ("postgres://db.test/k?PASSWORD=hunter2", "small letters"),
+    ("postgres://db.test/k?Password=hunter2", "small letters"),
+    ("postgres://db.test/k?pass%77ord=hunter2", "small letters"),
+    ("postgres://db.test/k?sslmode=prefer&&password=hunter2", "without `=`"),
+    ("postgres://db.test/k?=hunter2", "small letters"),
+    ("postgres://db.test/k? password=hunter2", "%20"),
+    ("postgres://db.test/k?password =hunter2", "%20"),
+    ("postgres://db.test/k?sslmode=prefer&\u{a0}password=hunter2", "%20"),
+    ("postgres://ann:hunter2 x@db.test/k", "%20"),
+    ("postgres://ann:hunter2\nx@db.test/k", "%20"),
+    ("postgres://db.test/k?password=hunter2=x", "%3D"),
+    ("postgres://db.test/k?hunter2", "without `=`"),
+    ("postgres://db.test/k?ssl=hunter2", "sslmode=require"),
+    ("postgres://db.test/k?requiressl=hunter2", "sslmode=require"),
+    ("postgres://ann:hunter2@[::1/k", "`]`"),
+    ("postgres://ann:hunter2@[]/k", "IPv6"),
+    ("postgres://ann:hunter2@[::1]x/k", "IPv6"),
+    ("postgres://ann:hunter2@[db.test]/k", "IPv6"),
+    ("postgres://ann@db.test#hunter2/k", "%23"),
+    ("postgres://ann@db.test:5432x/k?password=hunter2", "port"),
+];
+
+#[test]
+fn postgres_urls_that_libpq_could_not_read_are_refused_with_what_to_write_and_without_the_value() {
+    for (text, what) in UNREADABLE {
+        let fault = text.parse::<DatabaseUrl>().unwrap_err().to_string();
+        assert!(fault.contains(what) && fault.contains("allowed: "), "{text}: {fault}");
+        assert!(!fault.contains("hunter2"), "{fault}");
+        for key in ["DATABASE__URL", "DATABASE__READ_URL"] {
+            let primary = ("KEYFOB__DATABASE__URL", "postgres://ann@db.test/k");
+            let set = [primary, (&format!("KEYFOB__{key}"), text)];
+            let set = if key == "DATABASE__URL" { &set[1..] } else { &set[..] };
+            let line = line(set);
+            assert!(line.starts_with("database.") && !line.contains("hunter2"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_postgres_url_that_was_never_read_is_masked_as_a_whole() {
+    for (text, _) in UNREADABLE {
+        let url = DatabaseUrl::Postgres((*text).into());
+        assert_eq!(url.to_string(), "postgres://********");
+    }
+}
+
+#[test]
+fn postgres_urls_of_every_form_that_libpq_knows_are_taken() {
+    for text in [
+        "postgres://ann:h%25%C3%BC%40@db.test/k",
+        "postgres://ännchen@db.test/k",
+        "postgres://%2Frun%2Fpostgresql/k",
+        "postgres://[fe80::1%25eth0]:5432/k",
+        "postgres://a:1,b:2,[::1]:3/k?target_session_attrs=read-write&load_balance_hosts=random",
+        "postgres://a/k?options=-c%20geqo%3Doff&application_name=x%20y",
+        "postgres://a/k?service=main&passfile=/etc/keyfob/pgpass&channel_binding=prefer&require_auth=scram-sha-256",
+    ] {
+        assert!(text.parse::<DatabaseUrl>().is_ok(), "{text}");
     }
 }

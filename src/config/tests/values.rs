@@ -188,3 +188,26 @@ fn revocation_fail_is_open_or_closed() {
     let line = line(&[("KEYFOB__TOKEN__REVOCATION_FAIL", "shut")]);
     assert!(line.contains("`shut` is unknown; allowed: open, closed"), "{line}");
 }
+
+#[test]
+fn a_secret_that_ends_with_a_line_break_is_refused_wherever_it_comes_from() {
+    let hs256 = ("KEYFOB__TOKEN__ALGORITHM", "HS256");
+    for key in ["token.secret", "token.key_encryption_secret"] {
+        let variable = format!("KEYFOB__{}", key.replace('.', "__").to_uppercase());
+        for end in ["\n", "\r\n"] {
+            let secret = format!("{GOOD_SECRET}{end}");
+            let file = format!("{key} = \"\"\"{secret}\"\"\"");
+            let dotenv = format!("{variable}='{secret}'");
+            let lines = [
+                line(&[hs256, (&variable, &secret)]),
+                line_of(load(&[("config/default.toml", &file)], &[hs256])),
+                line_of(load(&[(".env", &dotenv)], &[hs256])),
+            ];
+            for line in lines {
+                assert!(line.starts_with(&format!("{key}: ends with a line break")), "{line}");
+                assert!(!line.contains(GOOD_SECRET), "{line}");
+            }
+        }
+        assert!(load(&[], &[hs256, (&variable, GOOD_SECRET)]).is_ok());
+    }
+}

@@ -3,14 +3,17 @@
 //! It is only ever asked once a read, and for a short time; then the primary is asked. A replica that has failed is left
 //! alone for a while, after which one read tries it again and the others still go to the primary.
 
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use diesel::ConnectionError;
 
 use super::call::Call;
 use super::threads::Threads;
 use crate::config::{DatabaseSettings, DatabaseUrl};
 use crate::db::connection::{Conn, Manager, REPLICA_SECONDS};
-use crate::db::error::StoreError;
+use crate::db::error::{OpenError, StoreError};
 use crate::db::pool::Connections;
 
 /// How long a replica that failed is left alone.
@@ -33,10 +36,19 @@ pub(in crate::db) struct Replica {
 }
 
 impl Replica {
-    /// Does not wait for it: it may be away now, or later.
-    pub(in crate::db) fn new(url: &DatabaseUrl, settings: &DatabaseSettings, threads: Arc<Threads>) -> Self {
-        let connections = Connections::to_replica(Manager::of_replica(url), settings);
-        Self { connections, threads, try_again_at: Mutex::default() }
+    /// It may be away, now or later.
+    ///
+    /// # Errors
+    /// [`OpenError`] for one that is there and can never be used.
+    pub(in crate::db) fn new(
+        url: &DatabaseUrl,
+        settings: &DatabaseSettings,
+        threads: Arc<Threads>,
+    ) -> Result<Self, OpenError> {
+        let manager = Manager::of_replica(url);
+        require_usable(&manager)?;
+        let connections = Connections::to_replica(manager, settings);
+        Ok(Self { connections, threads, try_again_at: Mutex::default() })
     }
 
     /// What the replica answers; `None`: ask the primary.
@@ -89,5 +101,21 @@ impl Replica {
         if self.try_again_at.lock().unwrap_or_else(PoisonError::into_inner).replace(until).is_none() {
             tracing::warn!(cause = %error, "the read replica failed; the primary is read");
         }
+    }
+}
+
+/// Looks for as long as a read may take: one that is away does not hold up the start.
+fn require_usable(manager: &Manager) -> Result<(), OpenError> {
+    let (found, finding) = channel();
+    let own_manager = manager.clone();
+    let look = move || {
+        // Nobody waits any more where it took too long.
+        let _late = found.send(own_manager.open().err());
+    };
+    let thread = std::thread::Builder::new().name("keyfob-replica".into()).spawn(look);
+    thread.map_err(|error| OpenError::new(&manager.url, error))?;
+    match finding.recv_timeout(Duration::from_secs(REPLICA_SECONDS)) {
+        Ok(Some(error @ ConnectionError::InvalidConnectionUrl(_))) => Err(OpenError::new(&manager.url, error)),
+        _ => Ok(()),
     }
 }

@@ -7,8 +7,10 @@
 //! (To cancel the statement instead would have the commit reported as done.)
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::sql_types::{Array, Integer};
@@ -30,6 +32,8 @@ type Sessions = Mutex<HashMap<i32, Instant>>;
 
 pub(in crate::db) struct Watch {
     sessions: Arc<Sessions>,
+    /// Never waited for: PostgreSQL may keep it waiting.
+    thread: JoinHandle<()>,
     /// Closed when the last handle to the database goes, which ends the thread.
     _open: Sender<()>,
 }
@@ -51,11 +55,16 @@ impl Watch {
         let sessions = Arc::<Sessions>::default();
         let (open, closed) = channel();
         let (watched, own_manager) = (Arc::clone(&sessions), manager.clone());
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("keyfob-watch".into())
             .spawn(move || run(&watched, &own_manager, &closed))
             .map_err(|error| OpenError::new(&manager.url, error))?;
-        Ok(Self { sessions, _open: open })
+        Ok(Self { sessions, thread, _open: open })
+    }
+
+    /// Whether there is a thread that watches.
+    pub(in crate::db) fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
     }
 
     pub(in crate::db) fn until(&self, end: Instant, session: i32) -> Watched<'_> {
@@ -72,7 +81,8 @@ fn run(sessions: &Sessions, manager: &Manager, closed: &Receiver<()>) {
         if late.is_empty() {
             continue;
         }
-        match end_sessions(manager, &late) {
+        let panicked = |_| Err(StoreError::Internal("a panic".into()));
+        match catch_unwind(AssertUnwindSafe(|| end_sessions(manager, &late))).unwrap_or_else(panicked) {
             Ok(0) => {}
             Ok(count) => tracing::warn!(count, "no standby confirms: connections ended whose commits waited for one"),
             // It is tried again in the next round; that PostgreSQL is away is said by the pool.

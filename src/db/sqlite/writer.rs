@@ -3,6 +3,7 @@
 //! Writes that wait together are committed together, so that one `fsync` serves many; each is answered after that
 //! commit. Each runs in a savepoint: one that fails takes nothing of its neighbours with it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -43,9 +44,31 @@ impl Drop for Writer {
 }
 
 impl Writer {
+    /// Opens the connection now, so that what cannot be written is found at the start.
     pub(in crate::db) fn start(manager: &Manager) -> Result<Self, OpenError> {
-        let fail = |error: String| OpenError::new(&manager.url, error);
-        let mut conn = Some(open(manager).map_err(|error| fail(error.to_string()))?);
+        let conn = open(manager).map_err(|error| OpenError::new(&manager.url, error))?;
+        Self::with(Some(conn), manager)
+    }
+
+    /// Opens it at the first write, which may never come.
+    pub(in crate::db) fn start_idle(manager: &Manager) -> Result<Self, OpenError> {
+        Self::with(None, manager)
+    }
+
+    /// Whether there is a thread that writes.
+    pub(in crate::db) fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// As if the thread had died of something that it does not survive.
+    #[cfg(test)]
+    pub(in crate::db) fn end_thread(&mut self) {
+        drop(self.jobs.take());
+        self.thread.take().map(JoinHandle::join);
+    }
+
+    fn with(mut conn: Option<Conn>, manager: &Manager) -> Result<Self, OpenError> {
+        let fail = |error: std::io::Error| OpenError::new(&manager.url, error);
         let (manager, commits) = (manager.clone(), Commits::default());
         let (jobs, waiting) = channel();
         let writes = commits.clone();
@@ -64,7 +87,7 @@ impl Writer {
                     }
                 }
             })
-            .map_err(|error| fail(error.to_string()))?;
+            .map_err(fail)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), watched: OnceLock::new(), commits })
     }
 
@@ -91,7 +114,7 @@ impl Writer {
             })
         });
         self.jobs.as_ref().ok_or_else(not_begun)?.send(job).map_err(|_| not_begun())?;
-        answered.await.unwrap_or_else(|_| Err(not_begun()))
+        answered.await.unwrap_or_else(|_| Err(StoreError::Internal("the write panicked".into())))
     }
 }
 
@@ -122,11 +145,14 @@ fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>, commits: &Comm
         // Nothing may be written without the lock.
         return refuse(first, waiting, &error);
     }
-    let mut answers = vec![first(Some(&mut conn))];
-    while answers.len() < MAX_BATCH
-        && let Ok(job) = waiting.try_recv()
-    {
-        answers.push(job(Some(&mut conn)));
+    let mut answers = Vec::new();
+    let mut next = Some(first);
+    while let Some(job) = next {
+        match catch_unwind(AssertUnwindSafe(|| job(Some(&mut conn)))) {
+            Ok(answer) => answers.push(answer),
+            Err(_) => return give_up(answers),
+        }
+        next = if answers.len() < MAX_BATCH { waiting.try_recv().ok() } else { None };
     }
     let committed = <Conn as Connection>::TransactionManager::commit_transaction(&mut conn).map_err(StoreError::from);
     if let Err(error) = &committed {
@@ -139,6 +165,16 @@ fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>, commits: &Comm
     committed.is_ok().then_some(conn)
 }
 
+/// After a panic nobody knows what state the connection is in: it is closed, which rolls back what was to be committed with
+/// the write that panicked. That one's caller learns of it by being forgotten.
+fn give_up(answers: Vec<Answer>) -> Option<Conn> {
+    tracing::error!(writes = answers.len(), "a write panicked, and those beside it were not kept");
+    for answer in answers {
+        answer(Err(&StoreError::Unavailable("a write beside this one failed".into())));
+    }
+    None
+}
+
 fn begin(conn: &mut Conn) -> Result<(), StoreError> {
     match conn {
         // Takes the write lock at once; a deferred transaction could lose the race for it half way.
@@ -146,4 +182,84 @@ fn begin(conn: &mut Conn) -> Result<(), StoreError> {
         Conn::Postgres(conn) => AnsiTransactionManager::begin_transaction(conn)?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::RunQueryDsl;
+    use diesel::sql_types::BigInt;
+    use futures_util::future::join4;
+
+    use super::*;
+    use crate::config::{DatabaseSettings, DatabaseUrl};
+
+    const ADD_ONE: &str = "INSERT INTO things DEFAULT VALUES";
+
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+
+    fn setup() -> (Writer, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = DatabaseUrl::Sqlite(folder.path().join("keyfob.db"));
+        let manager = Manager::new(&DatabaseSettings { url, read_url: None, pool_size: 1, pool_wait_seconds: 5 });
+        crate::db::migrate::run(&manager).expect("a database");
+        let mut conn = manager.open().expect("a connection");
+        conn.batch_execute("CREATE TABLE things (id INTEGER PRIMARY KEY)").expect("a table");
+        (Writer::start(&manager).expect("a writer"), folder)
+    }
+
+    async fn count(writer: &Writer) -> i64 {
+        let query = || diesel::sql_query("SELECT count(*) AS count FROM things");
+        let count = writer.write(move |conn| Ok(query().get_result::<Count>(conn)?.count)).await;
+        count.expect("a number")
+    }
+
+    #[actix_web::test]
+    async fn a_write_that_panics_is_an_error_to_its_caller_and_the_next_ones_are_kept() {
+        let (writer, _folder) = setup();
+        for written in 0..3 {
+            let panicked = writer.write(|conn| -> Result<(), StoreError> {
+                // Deeper in transactions than the writer knows of.
+                conn.transaction(|conn| {
+                    conn.batch_execute(ADD_ONE)?;
+                    panic!("on purpose")
+                })
+            });
+            assert!(matches!(panicked.await, Err(StoreError::Internal(_))));
+            assert!(writer.is_alive());
+            assert_eq!(count(&writer).await, written, "nothing of it is kept");
+            writer.write(|conn| Ok(conn.batch_execute(ADD_ONE)?)).await.expect("kept");
+        }
+    }
+
+    #[actix_web::test]
+    async fn writes_beside_one_that_panics_are_told_that_they_were_not_kept() {
+        let (writer, _folder) = setup();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        // Keeps the writer busy until the others wait, and so share a commit.
+        let first = writer.write(move |_| {
+            held.lock().expect("no panic").recv().expect("a sign");
+            Ok(())
+        });
+        let before = writer.write(|conn| Ok(conn.batch_execute(ADD_ONE)?));
+        let panicked = writer.write(|_| -> Result<(), StoreError> { panic!("on purpose") });
+        let last = async move { release.send(()).expect("the writer waits") };
+        let (first, before, panicked, ()) = join4(first, before, panicked, last).await;
+        assert!(matches!(first, Err(StoreError::Unavailable(_))), "{first:?}");
+        assert!(matches!(before, Err(StoreError::Unavailable(_))), "{before:?}");
+        assert!(matches!(panicked, Err(StoreError::Internal(_))), "{panicked:?}");
+        assert_eq!(count(&writer).await, 0);
+    }
+
+    #[actix_web::test]
+    async fn a_writer_without_its_thread_says_so_and_keeps_nobody_waiting() {
+        let (mut writer, _folder) = setup();
+        writer.end_thread();
+        assert!(!writer.is_alive());
+        assert!(matches!(writer.write(|_| Ok(())).await, Err(StoreError::Unavailable(_))));
+    }
 }

@@ -5,9 +5,8 @@
 //! target is marked, and nothing but a copy opens it.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use diesel::Connection;
 use diesel::connection::SimpleConnection;
-use diesel::sql_types::Text;
-use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
 
 use super::catalog;
 use super::rows::{BATCH, Row, Table};
@@ -233,17 +232,9 @@ fn open(manager: &Manager, migrate: fn(&Manager) -> Result<(), OpenError>) -> Re
     Ok(conn)
 }
 
-#[derive(PartialEq, Eq, QueryableByName)]
-struct Version {
-    #[diesel(sql_type = Text)]
-    version: String,
-}
-
 /// Tables and columns that only one side has would be left behind without a word.
 fn compare_versions(source: &mut Conn, target: &mut Conn, names: &(String, String)) -> Result<(), CopyError> {
-    let applied = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
-    let here: Vec<Version> = sql_query(applied).load(source)?;
-    let there: Vec<Version> = sql_query(applied).load(target)?;
+    let (here, there) = (migrate::applied(source)?, migrate::applied(target)?);
     if here == there {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! TLS by rustls: `server.tls_cert` and `server.tls_key`, read at the start and again on SIGHUP.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -67,11 +68,24 @@ impl ResolvesServerCert for Certificate {
 
 /// The chain and the key, which belongs to the first certificate of the chain.
 fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
-        .map_err(|error| format!("server.tls_cert {}: {error}; a PEM certificate chain is expected", cert.display()))?;
-    let private_key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| format!("server.tls_key {}: {error}; a PEM private key is expected", key.display()))?;
+    let fault = |error: &dyn Display| {
+        format!("server.tls_cert {}: {error}; a PEM certificate chain is expected", cert.display())
+    };
+    let text = read_pem(cert).map_err(|error| fault(&error))?;
+    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(|error| fault(&error))?;
+    let fault =
+        |error: &dyn Display| format!("server.tls_key {}: {error}; a PEM private key is expected", key.display());
+    let text = read_pem(key).map_err(|error| fault(&error))?;
+    let private_key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| fault(&error))?;
     CertifiedKey::from_der(chain, private_key, &aws_lc_rs::default_provider())
         .map_err(|error| format!("server.tls_cert {}: {error}", cert.display()))
+}
+
+/// A file without its byte order mark, before which rustls would find no first line.
+fn read_pem(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = std::fs::read(path)?;
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+    }
+    Ok(bytes)
 }
