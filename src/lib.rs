@@ -23,6 +23,7 @@ mod json;
 mod log;
 mod me;
 mod metrics;
+mod network;
 mod oauth;
 mod operations;
 mod passwords;

@@ -5,5 +5,4 @@ pub(crate) mod import;
 pub(crate) mod model;
 pub(crate) mod store;
 
-pub(crate) use model::NewPassword;
 pub use model::{Email, User};

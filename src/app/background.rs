@@ -12,8 +12,9 @@ use futures_util::future::{FutureExt, join, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
-use crate::db::{Db, Timestamp};
+use crate::db::{Db, StoreError, Timestamp};
 use crate::operations::health::Pulse;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
@@ -99,7 +100,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
         attempt("uses could not be written", sessions.flush_uses(now)).await;
         if instant >= reload_at {
             attempt("keys could not be reloaded", sessions.keyring.reload(db, now)).await;
-            attempt("the kinds of password hashes could not be read", passwords.learn_kinds(db)).await;
+            attempt("the kinds of password hashes could not be read", learn_kinds(db, passwords)).await;
             reload_at = instant + reload_every;
         }
         if instant >= sweep_at {
@@ -111,6 +112,12 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
             }
         }
     }
+}
+
+/// Learns which kinds of password hashes the accounts have; what was known stays while the database is away.
+pub(super) async fn learn_kinds(db: &Db, passwords: &Passwords) -> Result<(), StoreError> {
+    passwords.learn_kinds(&db.read(accounts::list_kinds_of_hashes).await?);
+    Ok(())
 }
 
 /// Does one thing, and says what went wrong. A panic ends that alone: everything else, and the next try, goes on.

@@ -163,7 +163,7 @@ impl Keyfob {
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
         let passwords = Data::new(Passwords::start(&settings.password)?);
-        passwords.learn_kinds(&db).await.map_err(std::io::Error::other)?;
+        background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
         let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");

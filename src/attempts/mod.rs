@@ -20,7 +20,7 @@ use windows::{KEEP_SECONDS, Name, Names, Verdict, Windows};
 
 use crate::config::RateLimitSettings;
 use crate::db::{Db, StoreError, Timestamp};
-use crate::http::origin::network;
+use crate::network::network;
 use crate::unicode::nfc;
 
 /// How long an attempt waits for others at the same account to be decided, in seconds.

@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use super::import::{Import, import};
 use super::stdin::{self, read_line};
 use super::{CommandError, open_accounts, print};
+use crate::accounts::Email;
 use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_user};
-use crate::accounts::{Email, NewPassword};
 use crate::config::Settings;
 use crate::db::{Id, StoreError, Timestamp};
-use crate::passwords::Passwords;
+use crate::passwords::{NewPassword, Passwords};
 use crate::sessions::end_sessions_of_user;
 
 #[derive(clap::Subcommand)]
@@ -59,7 +59,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
 async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(), CommandError> {
     let refused = |message: &str| CommandError::Refused(message.to_owned());
     let password = read_new_password()?;
-    if password.is_email(&email) {
+    if email.is_password(&password) {
         return Err(refused("the password should not be the e-mail address"));
     }
     let db = open_accounts(settings).await?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::accounts::model::{Email, FullName, NewPassword, User, password_is_email};
+use crate::accounts::model::{Email, FullName, User, password_is_email};
 use crate::accounts::store::{self, NewUser, UserRow};
 use crate::attempts::{Attempt, Attempts};
 use crate::db::{Db, Id, StoreError, Timestamp};
@@ -19,7 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::origin::client_address;
 use crate::http::problem::Problem;
 use crate::http::{Json, PathId};
-use crate::passwords::{Passwords, Verified};
+use crate::passwords::{NewPassword, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::tokens::scopes;
 
@@ -43,7 +43,7 @@ impl FromFields for SignUp {
         let password: Option<NewPassword> = fields.required("password");
         let full_name = fields.optional("full_name");
         let (email, password) = (email?, password?);
-        if password.is_email(&email) {
+        if email.is_password(&password) {
             return fields.refuse("password", password_is_email());
         }
         Some(Self { email, password, full_name: full_name? })
@@ -286,7 +286,7 @@ pub(crate) async fn change_password(
 ) -> Result<HttpResponse, ApiError> {
     let row = find_active(&db, user.id()).await?;
     let Json(PasswordChange { current_password, new_password }) = body;
-    if Email::parse(&row.email).is_ok_and(|email| new_password.is_email(&email)) {
+    if Email::parse(&row.email).is_ok_and(|email| email.is_password(&new_password)) {
         let Rejection { kind, message } = password_is_email();
         return Err(ApiError::invalid("body", "new_password", kind, &message));
     }

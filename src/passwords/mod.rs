@@ -3,6 +3,7 @@
 
 mod compare;
 pub(crate) mod formats;
+mod policy;
 mod queue;
 
 use std::net::IpAddr;
@@ -11,13 +12,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::accounts::model::NewPassword;
-use crate::accounts::store;
 use crate::config::PasswordSettings;
-use crate::db::{Db, StoreError};
 use crate::metrics;
 use compare::Comparer;
 use formats::KeptHash;
+pub(crate) use policy::NewPassword;
 pub(crate) use queue::Busy;
 use queue::Queue;
 
@@ -54,15 +53,10 @@ impl Passwords {
         self.comparer.watch(work);
     }
 
-    /// Learns which kinds of hashes the database holds, so that a comparison with any of them, or with none, is the same
-    /// work.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database does not answer: what was known stays.
-    pub(crate) async fn learn_kinds(&self, db: &Db) -> Result<(), StoreError> {
-        let hashes = db.read(store::list_kinds_of_hashes).await?;
+    /// Learns which kinds of hashes the accounts have, one of each, so that a comparison with any of them, or with none, is
+    /// the same work.
+    pub(crate) fn learn_kinds(&self, hashes: &[String]) {
         self.comparer.learn(hashes.iter().filter_map(|hash| KeptHash::parse(hash).ok()).map(|hash| hash.work()));
-        Ok(())
     }
 
     /// The hash to keep of a new password; its caller's network waits for its turn.

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use turns::{Turns, Waits};
 
-use crate::http::origin::network;
 use crate::metrics;
+use crate::network::network;
 
 /// What the threads are set back by (19 is the most): another thread of the service counts as much as nineteen of them, so
 /// it gets the processor first, and log-ins still come through when it is never idle.

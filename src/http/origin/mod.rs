@@ -3,7 +3,7 @@
 mod forwarded;
 mod watch;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -58,14 +58,6 @@ pub(crate) fn client_address(req: &HttpRequest) -> IpAddr {
     let is_trusted = proxies.trusts(peer);
     proxies.watch.see(peer, !is_trusted && forwarded::is_forwarded(req.headers()), Timestamp::now());
     if is_trusted { proxies.client(peer, hops(req.headers()).into_iter()) } else { peer }
-}
-
-/// Who counts as one: an IPv4 address, or the /64 of an IPv6 one, which is a single subscriber's.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
 }
 
 /// The way of a request as its headers tell it, the client first. `X-Forwarded-For` wins where both are there: nearly all

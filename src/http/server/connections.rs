@@ -13,8 +13,9 @@ use actix_web::web::Data;
 use rustix::net::{RecvFlags, Shutdown, listen, recv, shutdown, sockopt};
 
 use crate::db::Timestamp;
-use crate::http::origin::{TrustedProxies, network};
+use crate::http::origin::TrustedProxies;
 use crate::metrics::Metrics;
+use crate::network::network;
 
 /// Connections that wait to be accepted, as many as actix-web takes by itself.
 const BACKLOG: i32 = 1024;
