@@ -150,7 +150,7 @@ impl Keyfob {
             return Err(StartError::RootPath(root_path.clone()));
         }
         let db = Db::open(&settings.database)?;
-        let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
+        let loaded = Sessions::load(&settings.token, &settings.sessions, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");
         let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;

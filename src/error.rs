@@ -10,6 +10,7 @@ use crate::db::StoreError;
 use crate::guard::AuthError;
 use crate::http::problem::Problem;
 use crate::input::Fault;
+use crate::tokens::end::CallerGone;
 
 /// When a write may be tried again that found no room, in seconds: somebody has to make some.
 pub(crate) const UNWRITABLE_SECONDS: u64 = 30;
@@ -166,6 +167,15 @@ impl From<StoreError> for ApiError {
             StoreError::Serialization => Self::Unavailable("too many serialization failures".into()),
             other => Self::Internal(other.to_string()),
         }
+    }
+}
+
+impl From<CallerGone> for ApiError {
+    fn from(gone: CallerGone) -> Self {
+        Self::Auth(match gone {
+            CallerGone::Account => AuthError::AccountGone,
+            CallerGone::Session => AuthError::Invalid,
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::guard::AuthError;
 use crate::guard::authenticate::bearer_token;
 use crate::http::origin::{TrustedProxies, client_address};
 use crate::input::Field;
-use crate::posts::model::Cursor;
+use crate::input::page::Cursor;
 use crate::tokens::client::ClientCredentials;
 use crate::tokens::form::{OAuthForm, parse_urlencoded};
 use crate::tokens::jwt::{CLOCK_SKEW_SECONDS, JwtKey, Refusal, check};

@@ -3,6 +3,8 @@
 //! A type that can stand in a field implements [`Field`]; a whole body or query implements [`FromFields`]. What comes
 //! out is valid: there is no second step.
 
+pub(crate) mod page;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;

@@ -4,6 +4,7 @@ pub(crate) mod attempts;
 mod hashes;
 pub(crate) mod import;
 mod model;
+mod owner;
 pub(crate) mod password;
 mod queue;
 pub(crate) mod routes;

@@ -11,6 +11,8 @@ use super::model::NewPassword;
 use super::queue::{Busy, Queue};
 use crate::config::PasswordSettings;
 
+/// How often a password is compared for one request at the most, where its hash is replaced each time meanwhile.
+pub(crate) const MAX_COMPARISONS: u32 = 3;
 /// bcrypt looks at no more than this.
 const MAX_BYTES: usize = 72;
 

@@ -29,6 +29,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    local_positions (last) {
+        last -> BigInt,
+    }
+}
+
+diesel::table! {
     posts (id) {
         id -> BigInt,
         title -> Text,
@@ -45,6 +51,7 @@ diesel::table! {
         session_id -> BigInt,
         revoked_at -> BigInt,
         expires_at -> BigInt,
+        local_position -> BigInt,
     }
 }
 
@@ -73,6 +80,7 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         user_agent -> Nullable<Text>,
         ip -> Nullable<Text>,
+        tokens_expire_at -> Nullable<BigInt>,
     }
 }
 
@@ -84,6 +92,7 @@ diesel::table! {
         configured_algorithm -> Text,
         created_at -> BigInt,
         signs_from -> BigInt,
+        longest_ttl_seconds -> Nullable<BigInt>,
     }
 }
 
@@ -108,6 +117,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     attempts,
     clients,
     deleted_users,
+    local_positions,
     posts,
     revocations,
     server_secrets,

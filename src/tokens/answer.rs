@@ -12,7 +12,7 @@ use super::error::OAuthError;
 use super::keys::KeyError;
 use super::refresh::RefreshToken;
 use super::scope::ScopeSet;
-use super::sessions::Sessions;
+use super::sessions::{Lives, Sessions};
 use crate::db::{Id, Timestamp};
 
 /// What the token endpoint answers (RFC 6749 §5.1).
@@ -36,7 +36,8 @@ pub(crate) struct TokenAnswer {
 }
 
 impl Sessions {
-    /// Signs an access token for a session and writes down its live refresh token.
+    /// Signs an access token for a session and writes down its live refresh token. When the access token expires is noted
+    /// with the session already, so the client and the time are those of that write.
     pub(super) fn answer(
         &self,
         user_id: Id,
@@ -45,8 +46,7 @@ impl Sessions {
         scope: ScopeSet,
         now: Timestamp,
     ) -> Result<TokenAnswer, OAuthError> {
-        let configured = self.settings.access_ttl_seconds;
-        let expires_in = client.access_ttl_seconds.unwrap_or(configured).min(configured);
+        let expires_in = Lives::of(&self.settings).for_client(client).access_ttl_seconds;
         let claims = AccessToken {
             iss: self.settings.issuer.clone(),
             user_id,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::TokenAnswer;
+use super::begin::LogIn;
 use super::client::{Client, ClientCredentials, Grant};
 use super::error::OAuthError;
 use super::form::OAuthForm;
@@ -12,7 +13,7 @@ use super::scope::ScopeSet;
 use super::sessions::{Origin, Sessions};
 use crate::accounts::Email;
 use crate::accounts::attempts::{Attempt, Attempts};
-use crate::accounts::password::{Passwords, Verified};
+use crate::accounts::password::{MAX_COMPARISONS, Passwords, Verified};
 use crate::accounts::store::{self, UserRow};
 use crate::db::{Db, Timestamp};
 
@@ -39,15 +40,14 @@ impl Grants<'_> {
                 let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
                 let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
                 let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
-                let verified = self.check_password(key, password).await;
-                match &verified {
-                    Ok(_) => begun.succeeded(Timestamp::now()).await,
+                let answer = self.log_in((key, password), scope, &client, origin).await;
+                match &answer {
+                    // The password was right.
+                    Ok(_) | Err(OAuthError::InvalidScope(_)) => begun.succeeded(Timestamp::now()).await,
                     Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
                     Err(_) => drop(begun),
                 }
-                let (user, renewed_hash) = verified?;
-                let scope = granted(scope, &user, &client)?;
-                self.sessions.open(user, renewed_hash, scope, &client, origin).await
+                answer
             }
             TokenRequest::RefreshToken { token, scope } => {
                 let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
@@ -69,6 +69,25 @@ impl Grants<'_> {
         if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
     }
 
+    /// Compares the password and begins a session. A hash that was replaced meanwhile is compared anew: by another log-in
+    /// that renewed it, the password is as right as before; by its owner, it is not.
+    async fn log_in(
+        &self,
+        (key, password): (String, SecretString),
+        asked: Option<ScopeSet>,
+        client: &Client,
+        origin: Origin,
+    ) -> Result<TokenAnswer, OAuthError> {
+        for _ in 0..MAX_COMPARISONS {
+            let (user, renewed_hash) = self.check_password(key.clone(), password.clone()).await?;
+            let log_in = LogIn { user, renewed_hash, asked: asked.clone(), origin: origin.clone() };
+            if let Some(answer) = self.sessions.open(log_in, client).await? {
+                return Ok(answer);
+            }
+        }
+        Err(OAuthError::Unavailable("the password hash was replaced again and again".into()))
+    }
+
     /// Unknown, wrong and disabled: the same look-up, the same work, the same answer.
     async fn check_password(
         &self,
@@ -82,17 +101,6 @@ impl Grants<'_> {
             _ => Err(OAuthError::WrongCredentials),
         }
     }
-}
-
-/// What the user and the client may both have of what was asked for.
-fn granted(asked: Option<ScopeSet>, user: &UserRow, client: &Client) -> Result<ScopeSet, OAuthError> {
-    let may_have = ScopeSet::of_user(user.is_admin).intersection(&client.scopes);
-    let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
-    if scope.is_empty() {
-        let none_left = "None of the requested scopes is allowed to this user and client".to_owned();
-        return Err(OAuthError::InvalidScope(none_left));
-    }
-    Ok(scope)
 }
 
 /// A token request whose parameters are all there.

@@ -2,7 +2,9 @@
 
 pub(crate) mod access;
 mod answer;
+mod begin;
 pub(crate) mod client;
+pub(crate) mod end;
 mod error;
 pub(crate) mod form;
 pub(crate) mod grant;
@@ -12,6 +14,7 @@ pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod metadata;
 pub(crate) mod refresh;
+mod renew;
 pub(crate) mod revocations;
 pub(crate) mod rotation;
 pub(crate) mod routes;

@@ -26,6 +26,7 @@ mod rotation;
 mod theft;
 
 mod attacks;
+mod changed_meanwhile;
 mod clients;
 mod credentials;
 mod feed;
@@ -33,7 +34,9 @@ mod introspect;
 mod keys;
 mod lifetimes;
 mod limits;
+mod many_sessions;
 mod metadata;
+mod outlived;
 mod refresh;
 mod revoke;
 mod rfc;
