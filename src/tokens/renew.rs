@@ -9,12 +9,12 @@ use super::rotation::{Verdict, judge};
 use super::scope::ScopeSet;
 use super::sessions::{Lives, Sessions};
 use super::store::{self, SessionRow};
-use crate::accounts::store::{self as accounts, UserRow};
-use crate::db::{Conn, StoreError, Timestamp};
+use crate::accounts::store as accounts;
+use crate::db::{Conn, Id, StoreError, Timestamp};
 
 /// How a refresh ended inside the transaction.
 enum Refreshed {
-    Issued { user: UserRow, client: Client, granted: ScopeSet, generation: i64 },
+    Issued { user_id: Id, client: Client, may_have: ScopeSet, generation: i64 },
     Refused(OAuthError),
     Stolen(Vec<Ended>),
 }
@@ -39,12 +39,10 @@ impl Sessions {
             })
             .await?;
         match refreshed {
-            Refreshed::Issued { user, client, granted, generation } => {
-                // Rights that were taken away since do not come back with a refresh.
-                let may_have = granted.intersection(&ScopeSet::of_user(user.is_admin)).intersection(&client.scopes);
+            Refreshed::Issued { user_id, client, may_have, generation } => {
                 let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
                 let live = RefreshToken { generation, ..presented };
-                self.answer(user.id, &client, &live, scope, now)
+                self.answer(user_id, &client, &live, scope, now)
             }
             Refreshed::Refused(error) => Err(error),
             Refreshed::Stolen(ended) => {
@@ -92,7 +90,9 @@ fn refresh_in(
         }
         // Lost the race against another replica: look again what the token means now.
         if let Some(generation) = issue(conn, &session, verdict, lives, now)? {
-            return Ok(Refreshed::Issued { user, client: client.clone(), granted, generation });
+            // Rights that were taken away since do not come back with a refresh.
+            let may_have = granted.intersection(&ScopeSet::of_user(user.is_admin)).intersection(&client.scopes);
+            return Ok(Refreshed::Issued { user_id: user.id, client: client.clone(), may_have, generation });
         }
     }
 }
