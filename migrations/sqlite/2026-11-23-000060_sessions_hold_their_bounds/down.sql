@@ -17,5 +17,6 @@ BEGIN
     UPDATE sessions SET revoked_at = unixepoch('now') * 1000 WHERE user_id = OLD.id AND revoked_at IS NULL;
 END;
 DROP INDEX sessions_live;
+CREATE INDEX sessions_user_id ON sessions (user_id);
 ALTER TABLE signing_keys DROP COLUMN longest_ttl_seconds;
 ALTER TABLE sessions DROP COLUMN tokens_expire_at;

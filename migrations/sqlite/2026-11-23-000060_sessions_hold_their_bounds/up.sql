@@ -5,8 +5,9 @@ ALTER TABLE sessions ADD COLUMN tokens_expire_at BIGINT;
 -- How long the tokens live that a key has signed: raised before a process signs with it. NULL: not noted, a day at the most.
 ALTER TABLE signing_keys ADD COLUMN longest_ttl_seconds BIGINT;
 
--- The sessions of an account that have not been ended, newest first.
-CREATE INDEX sessions_live ON sessions (user_id, id) WHERE revoked_at IS NULL;
+-- The sessions of an account, those that have not been ended apart. (SQLite does not prefer an index of these alone.)
+DROP INDEX sessions_user_id;
+CREATE INDEX sessions_live ON sessions (user_id, revoked_at, id);
 
 -- Whoever disables or deletes an account, or takes its admin rights away, by a route or by hand: its sessions end. So do
 -- those of a client that is removed. A revocation outlives every access token of its session by a minute.
