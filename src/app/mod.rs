@@ -164,7 +164,7 @@ impl Keyfob {
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
         let passwords = Data::new(Passwords::start(&settings.password)?);
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
-        let loaded = Sessions::load(&settings.token, &db, Timestamp::now()).await;
+        let loaded = Sessions::load(&settings.token, &settings.sessions, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");
         let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;

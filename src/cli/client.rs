@@ -6,7 +6,6 @@ use super::{CommandError, print};
 use crate::clients::{BUILTIN_CLIENT, Grant, is_client_text, new_secret};
 use crate::config::Settings;
 use crate::db::{Db, StoreError, Timestamp};
-use crate::sessions::end_sessions_of_client;
 use crate::tokens::store::{self, ClientRow};
 use crate::tokens::{ScopeSet, scope::UnknownScope};
 
@@ -69,7 +68,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
             }
             Ok(())
         }
-        Command::Remove { id } => remove(&Db::open(&settings.database)?, settings, id).await,
+        Command::Remove { id } => remove(&Db::open(&settings.database)?, id).await,
     }
 }
 
@@ -101,9 +100,9 @@ async fn add(db: &Db, client: Add) -> Result<(), CommandError> {
     print(&printed.to_string())
 }
 
-async fn remove(db: &Db, settings: &Settings, id: String) -> Result<(), CommandError> {
+async fn remove(db: &Db, id: String) -> Result<(), CommandError> {
     let gone = id.clone();
-    let is_removed = end_sessions_of_client(db, &settings.token, id).await?;
+    let is_removed = db.write(move |conn| store::delete_client(conn, &id)).await?;
     if is_removed { Ok(()) } else { Err(CommandError::Refused(format!("there is no client with the id {gone}"))) }
 }
 

@@ -10,7 +10,7 @@ use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_
 use crate::config::Settings;
 use crate::db::{Id, StoreError, Timestamp};
 use crate::passwords::{NewPassword, Passwords};
-use crate::sessions::end_sessions_of_user;
+use crate::sessions::end::end_sessions_of_user;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -96,7 +96,7 @@ async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandEr
             Account::Id(id) => format!("there is no account with the id {id}"),
         }));
     };
-    end_sessions_of_user(&db, &settings.token, user.id).await?;
+    end_sessions_of_user(&db, user.id, Timestamp::now()).await?;
     print(&format!("signed out account {} ({}) everywhere", user.id, user.email))
 }
 

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::attempts::{Attempt, Attempts};
 use crate::config::TokenSettings;
-use crate::db::{Db, StoreError, Timestamp};
+use crate::db::{Conn, Db, StoreError, Timestamp};
 use crate::oauth::error::OAuthError;
 use crate::oauth::form::OAuthForm;
 use crate::tokens::keys::{KeyError, random_bytes};
@@ -49,10 +49,12 @@ impl Grant {
 }
 
 /// A client that is who it says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Client {
     pub id: String,
     pub is_public: bool,
+    /// What its secret was compared with.
+    secret_hash: Option<Vec<u8>>,
     pub grants: Vec<Grant>,
     pub scopes: ScopeSet,
     pub access_ttl_seconds: Option<u64>,
@@ -165,10 +167,22 @@ impl Client {
         self.grants.contains(&grant)
     }
 
+    /// The client as it is now, inside a write, until whose end it stays so: what it is allowed may have been taken from
+    /// it since it said who it is.
+    pub(crate) fn look_again(&self, conn: &mut Conn, grant: Grant) -> Result<Result<Self, OAuthError>, StoreError> {
+        if self.id == BUILTIN_CLIENT {
+            return Ok(Ok(self.clone()));
+        }
+        let row = store::find_client_and_keep(conn, &self.id)?.filter(|row| row.secret_hash == self.secret_hash);
+        let Some(client) = row.map(Self::try_from).transpose()? else { return Ok(Err(OAuthError::InvalidClient)) };
+        Ok(if client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) })
+    }
+
     fn builtin() -> Self {
         Self {
             id: BUILTIN_CLIENT.into(),
             is_public: true,
+            secret_hash: None,
             grants: Grant::ALL.to_vec(),
             scopes: ScopeSet::of_user(true),
             access_ttl_seconds: None,
@@ -187,6 +201,7 @@ impl TryFrom<ClientRow> for Client {
         };
         Ok(Self {
             is_public: row.secret_hash.is_none(),
+            secret_hash: row.secret_hash,
             grants: row.grants.split(' ').filter_map(Grant::parse).collect(),
             scopes,
             access_ttl_seconds: row.access_ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok()),

@@ -34,6 +34,7 @@ pub(super) const KEYS: &[&str] = &[
     "token.revocation_fail",
     "token.password_grant",
     "token.builtin_client",
+    "sessions.max_per_account",
     "password.bcrypt_cost",
     "password.hash_threads",
     "password.queue_length",

@@ -16,6 +16,8 @@ pub(super) fn masked(settings: &Settings) -> String {
     toml.optional("otlp_endpoint", settings.log.otlp_endpoint.as_ref());
     database(&mut toml, &settings.database);
     token(&mut toml, &settings.token);
+    toml.section("sessions");
+    toml.plain("max_per_account", settings.sessions.max_per_account);
     password(&mut toml, &settings.password);
     rate_limit(&mut toml, &settings.rate_limit);
     toml.text

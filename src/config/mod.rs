@@ -45,6 +45,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// `token.*`: how tokens are made and how long they live.
     pub token: TokenSettings,
+    /// `sessions.*`: how many there may be.
+    pub sessions: SessionSettings,
     /// `password.*`: what hashing a password costs.
     pub password: PasswordSettings,
     /// `rate_limit.*`: how much guessing is put up with.
@@ -129,7 +131,7 @@ pub struct TokenSettings {
     pub issuer: String,
     /// The `aud` claim, not empty.
     pub audience: String,
-    /// Life of an access token in seconds, 1 to 86,400.
+    /// Life of an access token in seconds, 1 to [`Self::MAX_ACCESS_TTL_SECONDS`].
     pub access_ttl_seconds: u64,
     /// Life of a refresh token that is not used, in seconds, 1 to 31,536,000.
     pub refresh_ttl_seconds: u64,
@@ -147,6 +149,19 @@ pub struct TokenSettings {
     pub password_grant: bool,
     /// Whether a request that names no client is taken as the public client `keyfob`.
     pub builtin_client: bool,
+}
+
+impl TokenSettings {
+    /// The longest that any access token lives, whatever the settings were when it was issued: 1 day. The migrations know
+    /// this number too.
+    pub const MAX_ACCESS_TTL_SECONDS: u64 = 86_400;
+}
+
+/// How many sessions there may be.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// Sessions that an account may have at a time, 1 to 10,000: a log-in beyond it ends the oldest.
+    pub max_per_account: u32,
 }
 
 /// A signature algorithm of access tokens, spelt as in the JOSE registry.

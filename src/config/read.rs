@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::values::Values;
 use super::{
     Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
-    RateLimitSettings, RevocationFail, ServerSettings, Settings, TokenSettings, database_url, url,
+    RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, TokenSettings, database_url, url,
 };
 
 const DAY_SECONDS: u64 = 86_400;
@@ -17,6 +17,8 @@ const BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
 const THREADS_MAX: u64 = 1024;
 /// Of all clients together (`http::limits`).
 const CONNECTIONS_MAX: u64 = 16_384;
+/// Of an account: listing and ending them stays quick.
+const SESSIONS_MAX: u64 = 10_000;
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000";
 
 /// Reads every section; what one value says about another is left to `check`.
@@ -27,6 +29,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
         log: log(values)?,
         database: database(values)?,
         token: token(values)?,
+        sessions: sessions(values)?,
         password: password(values)?,
         rate_limit: rate_limit(values)?,
     })
@@ -83,7 +86,7 @@ fn token(values: &Values) -> Result<TokenSettings, ConfigError> {
         private_key_file: values.path("token.private_key_file")?,
         issuer: issuer(values, "token.issuer")?,
         audience: values.text("token.audience")?,
-        access_ttl_seconds: values.integer("token.access_ttl_seconds", 1..=DAY_SECONDS)?,
+        access_ttl_seconds: values.integer("token.access_ttl_seconds", 1..=TokenSettings::MAX_ACCESS_TTL_SECONDS)?,
         refresh_ttl_seconds: values.integer("token.refresh_ttl_seconds", 1..=YEAR_SECONDS)?,
         session_ttl_seconds: values.integer("token.session_ttl_seconds", 1..=10 * YEAR_SECONDS)?,
         refresh_grace_seconds: values.integer("token.refresh_grace_seconds", 0..=300)?,
@@ -93,6 +96,10 @@ fn token(values: &Values) -> Result<TokenSettings, ConfigError> {
         password_grant: values.switch("token.password_grant")?,
         builtin_client: values.switch("token.builtin_client")?,
     })
+}
+
+fn sessions(values: &Values) -> Result<SessionSettings, ConfigError> {
+    Ok(SessionSettings { max_per_account: values.integer("sessions.max_per_account", 1..=SESSIONS_MAX)? })
 }
 
 fn password(values: &Values) -> Result<PasswordSettings, ConfigError> {

@@ -68,7 +68,7 @@ fn production(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
 
 #[test]
 fn nothing_set_gives_the_defaults() {
-    let Settings { environment, server, log, database, password, rate_limit, token: _ } = with_env(&[]);
+    let Settings { environment, server, log, database, sessions, password, rate_limit, token: _ } = with_env(&[]);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
 
     assert_eq!(environment, Environment::Development);
@@ -82,6 +82,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(database.url.to_string(), "sqlite://keyfob.db");
     assert_eq!((database.pool_size, database.pool_wait_seconds), (8, 5));
 
+    assert_eq!(sessions.max_per_account, 200);
     assert_eq!(password.bcrypt_cost, 12);
     assert_eq!((password.hash_threads, password.queue_length), (cores, 64));
 

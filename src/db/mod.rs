@@ -6,8 +6,10 @@
 mod batch;
 mod connection;
 mod error;
+mod feed;
 mod id;
 mod migrate;
+pub(crate) mod page;
 mod pool;
 mod postgres;
 pub(crate) mod query;
@@ -29,6 +31,7 @@ pub(crate) use batch::execute_on_either;
 pub(crate) use connection::Conn;
 use connection::Manager;
 pub use error::{OpenError, StoreError};
+pub(crate) use feed::{Place, find_place};
 pub use id::Id;
 use pool::Connections;
 use postgres::call::Limits;

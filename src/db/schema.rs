@@ -36,6 +36,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    local_positions (last) {
+        last -> BigInt,
+    }
+}
+
+diesel::table! {
     posts (id) {
         id -> BigInt,
         title -> Text,
@@ -52,6 +58,7 @@ diesel::table! {
         session_id -> BigInt,
         revoked_at -> BigInt,
         expires_at -> BigInt,
+        local_position -> BigInt,
     }
 }
 
@@ -80,6 +87,7 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         user_agent -> Nullable<Text>,
         ip -> Nullable<Text>,
+        tokens_expire_at -> Nullable<BigInt>,
     }
 }
 
@@ -91,6 +99,7 @@ diesel::table! {
         configured_algorithm -> Text,
         created_at -> BigInt,
         signs_from -> BigInt,
+        longest_ttl_seconds -> Nullable<BigInt>,
     }
 }
 
@@ -117,6 +126,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     clients,
     deleted_users,
     email_keys_due,
+    local_positions,
     posts,
     revocations,
     server_secrets,

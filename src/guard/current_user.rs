@@ -11,6 +11,8 @@ use super::authenticate::{Accepted, authenticate};
 use super::error::AuthError;
 use crate::db::Id;
 use crate::http::body::refuse_announced_size;
+use crate::sessions::Sessions;
+use crate::sessions::end::Caller;
 use crate::tokens::{AccessToken, RequiredScope, scopes};
 
 /// The caller, whose token was checked and has the scope `S`. A handler that takes it is closed to everybody else.
@@ -46,6 +48,17 @@ impl<S> CurrentUser<S> {
     #[must_use]
     pub fn session_id(&self) -> Id {
         self.token.session_id
+    }
+
+    /// In whose name a request writes.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller { user_id: self.id(), session_id: self.session_id() }
+    }
+
+    /// Looks once more whether the session has ended, for a request that has waited since its token was checked: a body may
+    /// take its time.
+    pub(crate) fn check_again(&self, sessions: &Sessions) -> Result<(), AuthError> {
+        if sessions.has_ended(self.session_id()) { Err(AuthError::Invalid) } else { Ok(()) }
     }
 
     /// Whether the token has the scope `admin`.

@@ -1,13 +1,24 @@
 //! How the domain's refusals are answered here.
 
 use crate::attempts::TooMany;
+use crate::guard::AuthError;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
 use crate::passwords::Busy;
+use crate::sessions::end::CallerGone;
 
 impl From<Busy> for ApiError {
     fn from(Busy { retry_after_seconds }: Busy) -> Self {
         Failure::Busy { retry_after_seconds }.into()
+    }
+}
+
+impl From<CallerGone> for ApiError {
+    fn from(gone: CallerGone) -> Self {
+        match gone {
+            CallerGone::Account => AuthError::AccountGone.into(),
+            CallerGone::Session => AuthError::Invalid.into(),
+        }
     }
 }
 

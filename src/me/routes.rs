@@ -8,10 +8,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::owner::{Owner, find_active};
 use crate::accounts::model::{Email, FullName, User, password_is_email};
 use crate::accounts::store::{self, NewUser, UserRow};
 use crate::attempts::{Attempt, Attempts};
-use crate::db::{Db, Id, StoreError, Timestamp};
+use crate::db::{Conn, Db, StoreError, Timestamp};
 use crate::fields::{Change, Field, Fields, FromFields, Rejection, text};
 use crate::guard::{AuthError, CurrentUser, bearer};
 use crate::http::answer::json;
@@ -19,7 +20,7 @@ use crate::http::error::ApiError;
 use crate::http::origin::client_address;
 use crate::http::problem::Problem;
 use crate::http::{Json, PathId};
-use crate::passwords::{NewPassword, Passwords, Verified};
+use crate::passwords::{NewPassword, Passwords};
 use crate::sessions::Sessions;
 use crate::tokens::scopes;
 
@@ -222,20 +223,21 @@ pub(crate) async fn update_me(
     user: CurrentUser<scopes::Profile>,
     body: Json<AccountChange>,
     db: Data<Db>,
+    sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = user.id();
     let row = match body.0.full_name {
-        Change::Keep => Some(find_active(&db, id).await?),
+        Change::Keep => find_active(&db, user.id()).await?,
         change => {
             let full_name = match change {
                 Change::Set(name) => Some(name.into_string()),
                 Change::Clear | Change::Keep => None,
             };
             let now = Timestamp::now();
-            db.write(move |conn| store::update_full_name(conn, id, full_name.as_deref(), now)).await?
+            let update =
+                move |conn: &mut Conn, user: UserRow| store::update_full_name(conn, user.id, full_name.as_deref(), now);
+            sessions.write_as(user.caller(), update).await??.ok_or(AuthError::AccountGone)?
         }
     };
-    let row = row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?;
     Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
 }
 
@@ -258,10 +260,13 @@ pub(crate) async fn delete_me(
     attempts: Data<Attempts>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    let row = find_active(&db, user.id()).await?;
-    confirm_password(&req, &row, body.0.password.0, &passwords, &attempts).await?;
     let id = user.id();
-    sessions.end_all_with(id, None, move |conn, _| store::delete_user(conn, id)).await?;
+    let (caller, address) = (user.caller(), client_address(&req));
+    let owner = Owner { caller, address, db: &db, passwords: &passwords, attempts: &attempts, sessions: &sessions };
+    let password = body.0.password.0;
+    let row = owner.find().await?;
+    owner.confirm(&row, &password).await?;
+    owner.change(row, &password, None, move |conn, _| store::delete_user(conn, id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -284,47 +289,18 @@ pub(crate) async fn change_password(
     attempts: Data<Attempts>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    let row = find_active(&db, user.id()).await?;
+    let (caller, address) = (user.caller(), client_address(&req));
+    let owner = Owner { caller, address, db: &db, passwords: &passwords, attempts: &attempts, sessions: &sessions };
+    let row = owner.find().await?;
     let Json(PasswordChange { current_password, new_password }) = body;
     if Email::parse(&row.email).is_ok_and(|email| email.is_password(&new_password)) {
         let Rejection { kind, message } = password_is_email();
         return Err(ApiError::invalid("body", "new_password", kind, &message));
     }
-    confirm_password(&req, &row, current_password.0, &passwords, &attempts).await?;
-    let hash = passwords.hash(new_password, client_address(&req)).await?;
+    owner.confirm(&row, &current_password.0).await?;
+    let hash = passwords.hash(new_password, owner.address).await?;
     let id = user.id();
-    sessions
-        .end_all_with(id, Some(user.session_id()), move |conn, now| store::update_password(conn, id, &hash, now))
-        .await?;
+    let change = move |conn: &mut Conn, now| store::update_password(conn, id, &hash, now);
+    owner.change(row, &current_password.0, Some(user.session_id()), change).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// The caller's account; a token of one that is gone or disabled is no longer good.
-async fn find_active(db: &Db, id: Id) -> Result<UserRow, ApiError> {
-    let row = db.read(move |conn| store::find_user(conn, id)).await?;
-    Ok(row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?)
-}
-
-async fn confirm_password(
-    req: &HttpRequest,
-    row: &UserRow,
-    password: SecretString,
-    passwords: &Passwords,
-    attempts: &Attempts,
-) -> Result<(), ApiError> {
-    use secrecy::ExposeSecret;
-    let key = Email::key_of(&row.email);
-    let address = client_address(req);
-    let attempt = Attempt::on_account(&key, password.expose_secret(), address);
-    let begun = attempts.begin(&attempt, Timestamp::now()).await?;
-    match passwords.verify(password, Some(row.password_hash.clone()), address).await? {
-        Verified::Right { .. } => {
-            begun.succeeded(Timestamp::now()).await;
-            Ok(())
-        }
-        Verified::Wrong => {
-            begun.failed(Timestamp::now()).await;
-            Err(ApiError::Forbidden("The password is not right."))
-        }
-    }
 }

@@ -6,13 +6,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::db::page::{MAX_LIMIT, Page, next_cursor};
 use crate::db::{Id, Timestamp};
+use crate::fields::{Fields, FromFields};
 use crate::guard::CurrentUser;
-use crate::http::PathId;
 use crate::http::answer::json;
 use crate::http::error::ApiError;
 use crate::http::problem::Problem;
+use crate::http::{PathId, Query};
 use crate::sessions::Sessions;
+use crate::sessions::revocations::store::Which;
 use crate::tokens::scopes;
 
 /// A sign-in.
@@ -41,10 +44,25 @@ pub(crate) struct Session {
     current: bool,
 }
 
-/// The sessions that have not ended, newest first.
+/// A page of the sessions that have not ended, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionList {
+    /// The sessions.
     items: Vec<Session>,
+    /// What to ask for the next page with; `null` on the last one.
+    #[schema(required = true, example = "MQ")]
+    next_cursor: Option<String>,
+}
+
+/// Which page of one's own sessions.
+#[derive(Debug)]
+pub(crate) struct SessionQuery(Page);
+
+impl FromFields for SessionQuery {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        // As many as there may be: whoever does not ask for pages should see all, or nearly.
+        Page::read(fields, MAX_LIMIT).map(Self)
+    }
 }
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -53,18 +71,25 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 
 /// List one's own sessions
 ///
-/// Where one is signed in: one session for each log-in that has not ended.
+/// Where one is signed in: one session for each log-in that has not ended, newest first.
 #[utoipa::path(
     tag = "accounts",
+    params(
+        ("limit" = Option<i64>, Query, description = "How many at the most, 1 to 100; 100 if absent.", minimum = 1, maximum = 100, example = 100),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before."),
+    ),
     security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 200, description = "The sessions that have not ended, newest first.", body = SessionList))
+    responses((status = 200, description = "A page.", body = SessionList))
 )]
 #[get("/me/sessions")]
 pub(crate) async fn list_sessions(
     user: CurrentUser<scopes::Profile>,
+    query: Query<SessionQuery>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    let rows = sessions.list(user.id(), Timestamp::now()).await?;
+    let page = query.0.0;
+    let mut rows = sessions.list(user.id(), page, Timestamp::now()).await?;
+    let next_cursor = next_cursor(&mut rows, page.limit, |row| row.id);
     let items = rows.into_iter().map(|row| Session {
         id: row.id,
         client_id: row.client_id,
@@ -74,7 +99,7 @@ pub(crate) async fn list_sessions(
         last_used_at: row.last_used_at,
         current: row.id == user.session_id(),
     });
-    Ok(json(&mut HttpResponse::Ok(), &SessionList { items: items.collect() }))
+    Ok(json(&mut HttpResponse::Ok(), &SessionList { items: items.collect(), next_cursor }))
 }
 
 /// End one of one's own sessions
@@ -95,9 +120,10 @@ pub(crate) async fn end_session(
     PathId(id): PathId,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    match sessions.end(user.id(), id, Timestamp::now()).await? {
-        true => Ok(HttpResponse::NoContent().finish()),
-        false => Err(ApiError::NotFound),
+    let which = Which::One { user_id: user.id(), id };
+    match sessions.end_as(user.caller(), which, Timestamp::now()).await?? {
+        0 => Err(ApiError::NotFound),
+        _ => Ok(HttpResponse::NoContent().finish()),
     }
 }
 
@@ -114,6 +140,7 @@ pub(crate) async fn end_other_sessions(
     user: CurrentUser<scopes::Profile>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    sessions.end_all_with(user.id(), Some(user.session_id()), |_, _| Ok(())).await?;
+    let which = Which::AllOf { user_id: user.id(), except: Some(user.session_id()) };
+    sessions.end_as(user.caller(), which, Timestamp::now()).await??;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::error::OAuthError;
 use crate::clients::Client;
 use crate::db::{Id, Timestamp};
-use crate::sessions::Sessions;
 use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::{Lives, Sessions};
 use crate::tokens::access::{AccessToken, Audience};
 use crate::tokens::keys::{KeyError, random_bytes};
 use crate::tokens::scope::ScopeSet;
@@ -35,7 +35,8 @@ pub(crate) struct TokenAnswer {
 }
 
 impl Sessions {
-    /// Signs an access token for a session and writes down its live refresh token.
+    /// Signs an access token for a session and writes down its live refresh token. When the access token expires is noted
+    /// with the session already, so the client and the time are those of that write.
     pub(crate) fn answer(
         &self,
         user_id: Id,
@@ -44,8 +45,7 @@ impl Sessions {
         scope: ScopeSet,
         now: Timestamp,
     ) -> Result<TokenAnswer, OAuthError> {
-        let configured = self.settings.access_ttl_seconds;
-        let expires_in = client.access_ttl_seconds.unwrap_or(configured).min(configured);
+        let expires_in = Lives::of(&self.settings).for_client(client).access_ttl_seconds;
         let claims = AccessToken {
             iss: self.settings.issuer.clone(),
             user_id,

@@ -13,7 +13,9 @@ use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
 use crate::clients::{Client, ClientCredentials, Grant};
 use crate::db::{Db, Timestamp};
-use crate::passwords::{Passwords, Verified};
+use crate::http::failure::Failure;
+use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
+use crate::sessions::begin::LogIn;
 use crate::sessions::{Origin, Sessions};
 use crate::tokens::scope::ScopeSet;
 
@@ -40,15 +42,14 @@ impl Grants<'_> {
                 let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
                 let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
                 let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
-                let verified = self.check_password(key, password, origin.ip).await;
-                match &verified {
-                    Ok(_) => begun.succeeded(Timestamp::now()).await,
+                let answer = self.log_in((key, password), scope, &client, origin).await;
+                match &answer {
+                    // The password was right.
+                    Ok(_) | Err(OAuthError::InvalidScope(_)) => begun.succeeded(Timestamp::now()).await,
                     Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
                     Err(_) => drop(begun),
                 }
-                let (user, renewed_hash) = verified?;
-                let scope = granted(scope, &user, &client)?;
-                self.sessions.open(user, renewed_hash, scope, &client, origin).await
+                answer
             }
             TokenRequest::RefreshToken { token, scope } => {
                 let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
@@ -70,6 +71,25 @@ impl Grants<'_> {
         if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
     }
 
+    /// Compares the password and begins a session. A hash that was replaced meanwhile is compared anew: by another log-in
+    /// that renewed it, the password is as right as before; by its owner, it is not.
+    async fn log_in(
+        &self,
+        (key, password): (String, SecretString),
+        asked: Option<ScopeSet>,
+        client: &Client,
+        origin: Origin,
+    ) -> Result<TokenAnswer, OAuthError> {
+        for _ in 0..MAX_COMPARISONS {
+            let (user, renewed_hash) = self.check_password(key.clone(), password.clone(), origin.ip).await?;
+            let log_in = LogIn { user, renewed_hash, asked: asked.clone(), origin: origin.clone() };
+            if let Some(answer) = self.sessions.open(log_in, client).await? {
+                return Ok(answer);
+            }
+        }
+        Err(Failure::Unavailable("the password hash was replaced again and again".into()).into())
+    }
+
     /// Unknown, wrong and disabled: the same look-up, the same work, the same answer.
     async fn check_password(
         &self,
@@ -86,17 +106,6 @@ impl Grants<'_> {
             _ => Err(OAuthError::WrongCredentials),
         }
     }
-}
-
-/// What the user and the client may both have of what was asked for.
-fn granted(asked: Option<ScopeSet>, user: &UserRow, client: &Client) -> Result<ScopeSet, OAuthError> {
-    let may_have = ScopeSet::of_user(user.is_admin).intersection(&client.scopes);
-    let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
-    if scope.is_empty() {
-        let none_left = "None of the requested scopes is allowed to this user and client".to_owned();
-        return Err(OAuthError::InvalidScope(none_left));
-    }
-    Ok(scope)
 }
 
 /// A token request whose parameters are all there.

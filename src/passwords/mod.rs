@@ -20,6 +20,9 @@ pub(crate) use policy::NewPassword;
 pub(crate) use queue::Busy;
 use queue::Queue;
 
+/// How often a password is compared for one request at the most, where its hash is replaced each time meanwhile.
+pub(crate) const MAX_COMPARISONS: u32 = 3;
+
 /// How a password compared with a hash.
 #[derive(Debug)]
 pub(crate) enum Verified {

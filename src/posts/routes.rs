@@ -6,8 +6,9 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::model::{Cursor, NewPost, PageQuery, Post, PostChange, PostPage};
+use super::model::{NewPost, PageQuery, Post, PostChange, PostPage};
 use super::store::{self, Changed};
+use crate::db::page::next_cursor;
 use crate::db::{Db, Freshness, Id, StoreError, Timestamp};
 use crate::guard::{AuthError, CurrentUser};
 use crate::http::answer::json;
@@ -15,6 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::etag::{IfMatch, is_known_to_client};
 use crate::http::problem::Problem;
 use crate::http::{Json, PathId, Query};
+use crate::sessions::Sessions;
 use crate::tokens::scopes;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -51,12 +53,7 @@ pub(crate) async fn list_posts(
     // A page that follows another must not come from an older state, or posts between the two states would be left out.
     let freshness = if page.after.is_some() { Freshness::Newest } else { freshness_for(&req) };
     let mut items = db.read_as(freshness, move |conn| store::list_posts(conn, page)).await?;
-    let has_more = i64::try_from(items.len()).is_ok_and(|found| found > page.limit);
-    if has_more {
-        items.pop();
-    }
-    let last = items.last().filter(|_| has_more);
-    let next_cursor = last.map(|post| Cursor(post.id).encode());
+    let next_cursor = next_cursor(&mut items, page.limit, |post| post.id);
     Ok(json(&mut HttpResponse::Ok(), &PostPage { items, next_cursor }))
 }
 
@@ -104,7 +101,9 @@ pub(crate) async fn create_post(
     user: CurrentUser<scopes::Posts>,
     body: Json<NewPost>,
     db: Data<Db>,
+    sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
+    user.check_again(&sessions)?;
     let (author_id, new, now) = (user.id(), body.0, Timestamp::now());
     let post = match db.write(move |conn| store::insert_post(conn, &new, author_id, now)).await {
         Err(StoreError::ReferenceGone) => return Err(AuthError::AccountGone.into()),
@@ -138,7 +137,9 @@ pub(crate) async fn replace_post(
     PathId(id): PathId,
     body: Json<NewPost>,
     db: Data<Db>,
+    sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
+    user.check_again(&sessions)?;
     change(&req, &user, id, body.0.into(), &db).await
 }
 
@@ -166,7 +167,9 @@ pub(crate) async fn update_post(
     PathId(id): PathId,
     body: Json<PostChange>,
     db: Data<Db>,
+    sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
+    user.check_again(&sessions)?;
     change(&req, &user, id, body.0, &db).await
 }
 

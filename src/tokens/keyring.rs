@@ -1,7 +1,8 @@
 //! The keys that sign and check now: configured ones, or those that the replicas of a database share.
 //!
 //! A new key is published as soon as a replica has seen it ([`RELOAD_SECONDS`]) and signs [`ROTATION_DELAY_SECONDS`]
-//! after it was made. The one before it is published and accepted until its last token has expired.
+//! after it was made. The one before it is published and accepted until its last token has expired: each process notes with
+//! the key how long its tokens live, before it signs with it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -24,6 +25,8 @@ pub(crate) const RELOAD_SECONDS: u64 = 2;
 const ROTATION_DELAY_SECONDS: u64 = 5;
 /// How much longer than its last token a key is kept, in seconds.
 const OVERLAP_SECONDS: u64 = 60;
+/// How long the tokens may live of a key of which nobody noted it, in seconds.
+const UNKNOWN_TTL_SECONDS: u64 = TokenSettings::MAX_ACCESS_TTL_SECONDS;
 /// The name under which the key of the refresh tokens is kept.
 const REFRESH_KEY: &str = "refresh-token-mac";
 
@@ -34,6 +37,8 @@ pub(crate) struct RingKey {
     pub signs_from: Timestamp,
     /// When it is no longer accepted; `None` while no other follows it.
     pub accepted_until: Option<Timestamp>,
+    /// How long the tokens live that it has signed, as it is noted.
+    longest_ttl_seconds: Option<i64>,
     pub jwk: Option<Value>,
     jwt: JwtKey,
 }
@@ -62,14 +67,18 @@ impl Keyring {
         if !is_configured(settings) {
             ensure_key(settings, db, now).await?;
         }
-        Self::look(settings, db, now).await
+        let keys = match configured(settings)? {
+            Some(material) => vec![ring_key(&material, now, None, None)?],
+            None => read_keys(settings, db, list_to_sign(settings, db, now).await?, now).await?,
+        };
+        Ok(Self::of(settings, keys))
     }
 
-    /// Loads the keys as they are and makes none.
+    /// Loads the keys as they are, makes none, and signs with none.
     pub(crate) async fn look(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Self, KeyringError> {
         let keys = match configured(settings)? {
-            Some(material) => vec![ring_key(&material, now, None)?],
-            None => read_keys(settings, db, now).await?,
+            Some(material) => vec![ring_key(&material, now, None, None)?],
+            None => read_keys(settings, db, db.read(store::list_keys).await?, now).await?,
         };
         Ok(Self::of(settings, keys))
     }
@@ -92,10 +101,12 @@ impl Keyring {
         let rows = db.read(store::list_keys).await?;
         let known = self.snapshot();
         let has_expired = known.iter().any(|key| !key.is_accepted(now));
-        if !has_expired && rows.iter().map(|row| &row.kid).eq(known.iter().map(|key| &key.kid)) {
+        let kept = rows.iter().map(|row| (&row.kid, row.longest_ttl_seconds));
+        if !has_expired && kept.eq(known.iter().map(|key| (&key.kid, key.longest_ttl_seconds))) {
             return Ok(());
         }
-        let keys = read_keys(&self.settings, db, now).await?;
+        let rows = list_to_sign(&self.settings, db, now).await?;
+        let keys = read_keys(&self.settings, db, rows, now).await?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         self.verified.clear();
         Ok(())
@@ -111,6 +122,8 @@ impl Keyring {
     /// Checks a token: signature and claims at the first time, its times at every time.
     pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<Arc<AccessToken>, Refusal> {
         let fingerprint = VerifiedTokens::fingerprint(token);
+        // Before the keys: those that come with a later epoch are not older ones.
+        let epoch = self.verified.epoch();
         if let Some(claims) = self.verified.find(&fingerprint) {
             check_times(&claims, now)?;
             return Ok(claims);
@@ -118,7 +131,7 @@ impl Keyring {
         let keys = self.snapshot();
         let find = |kid: &str| keys.iter().find(|key| key.kid == kid && key.is_accepted(now)).map(|key| &key.jwt);
         let claims = Arc::new(jwt::check(token, find, &self.settings.issuer, &self.settings.audience, now)?);
-        self.verified.insert(fingerprint, Arc::clone(&claims));
+        self.verified.insert(fingerprint, Arc::clone(&claims), epoch);
         Ok(claims)
     }
 
@@ -266,19 +279,43 @@ fn new_row(
         configured_algorithm: settings.algorithm.as_str().into(),
         created_at: now,
         signs_from,
+        longest_ttl_seconds: Some(0),
     })
 }
 
-async fn read_keys(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Vec<RingKey>, KeyringError> {
-    let rows = db.read(store::list_keys).await?;
+/// All keys, for a process that signs: how long its tokens live is noted with each key that it may sign with from now on.
+async fn list_to_sign(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Vec<KeyRow>, KeyringError> {
+    let ttl_seconds = i64::try_from(settings.access_ttl_seconds).unwrap_or(i64::MAX);
+    let mut rows = db.read(store::list_keys).await?;
+    let next_signs_from: Vec<_> = rows.iter().skip(1).map(|next| Some(next.signs_from)).chain([None]).collect();
+    let mut noted = Vec::new();
+    for (row, next) in rows.iter_mut().zip(next_signs_from) {
+        let is_short = row.longest_ttl_seconds.is_some_and(|longest| longest < ttl_seconds);
+        if is_short && next.is_none_or(|from| now < from) {
+            row.longest_ttl_seconds = Some(ttl_seconds);
+            noted.push(row.kid.clone());
+        }
+    }
+    if !noted.is_empty() {
+        db.write(move |conn| noted.iter().try_for_each(|kid| store::update_longest_ttl(conn, kid, ttl_seconds)))
+            .await?;
+    }
+    Ok(rows)
+}
+
+async fn read_keys(
+    settings: &TokenSettings,
+    db: &Db,
+    rows: Vec<KeyRow>,
+    now: Timestamp,
+) -> Result<Vec<RingKey>, KeyringError> {
     let seal = Seal::new(settings.key_encryption_secret.as_ref())?;
-    let overlap = settings.access_ttl_seconds.saturating_add(OVERLAP_SECONDS);
     let mut keys = Vec::new();
     for (at, row) in rows.iter().enumerate() {
-        let accepted_until = rows.get(at + 1).map(|next| next.signs_from.plus_seconds(overlap));
+        let accepted_until = rows.get(at + 1).map(|next| next.signs_from.plus_seconds(overlap_seconds(row)));
         if accepted_until.is_some_and(|end| end <= now) {
-            let kid = row.kid.clone();
-            db.write(move |conn| store::delete_key(conn, &kid)).await?;
+            let row = row.clone();
+            db.write(move |conn| store::delete_key(conn, &row)).await?;
             continue;
         }
         let algorithm = row.algorithm.parse().map_err(|_| KeyError::Damaged)?;
@@ -288,17 +325,24 @@ async fn read_keys(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<
             db.write(move |conn| store::update_private_key(conn, &kid, &closed)).await?;
         }
         let material = KeyMaterial::from_bytes(algorithm, &bytes)?;
-        keys.push(ring_key(&material, row.signs_from, accepted_until)?);
+        keys.push(ring_key(&material, row.signs_from, accepted_until, row.longest_ttl_seconds)?);
     }
     Ok(keys)
+}
+
+/// How long a key is accepted after another one has begun to sign.
+fn overlap_seconds(key: &KeyRow) -> u64 {
+    let longest = key.longest_ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    longest.unwrap_or(UNKNOWN_TTL_SECONDS).saturating_add(OVERLAP_SECONDS)
 }
 
 fn ring_key(
     material: &KeyMaterial,
     signs_from: Timestamp,
     accepted_until: Option<Timestamp>,
+    longest_ttl_seconds: Option<i64>,
 ) -> Result<RingKey, KeyError> {
     let kid = material.kid();
     let (jwk, jwt) = (material.jwk(&kid), JwtKey::new(&kid, material)?);
-    Ok(RingKey { kid, algorithm: material.algorithm(), signs_from, accepted_until, jwk, jwt })
+    Ok(RingKey { kid, algorithm: material.algorithm(), signs_from, accepted_until, longest_ttl_seconds, jwk, jwt })
 }

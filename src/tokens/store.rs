@@ -1,13 +1,21 @@
-//! Sessions, revocations, clients and keys in the database.
+//! Sessions, clients and keys in the database.
 
 use diesel::dsl::sql;
+use diesel::expression::{SqlLiteral, UncheckedBind};
+use diesel::helper_types::AsExprOf;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 
+use crate::db::page::Page;
 use crate::db::schema::{clients, revocations, server_secrets, sessions, signing_keys};
 use crate::db::{Conn, Id, StoreError, Timestamp, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// `tokens_expire_at` as it is raised: a text with two times in it.
+type Raised = SqlLiteral<Nullable<BigInt>, Second>;
+type Second = UncheckedBind<SqlLiteral<Nullable<BigInt>, First>, AsExprOf<Timestamp, BigInt>>;
+type First = UncheckedBind<SqlLiteral<Nullable<BigInt>>, AsExprOf<Timestamp, BigInt>>;
 
 /// When a session ends that is not refreshed, spelt as in its index.
 const IDLE_UNTIL: &str = "refreshed_at + refresh_ttl_seconds * 1000";
@@ -50,10 +58,11 @@ pub(crate) struct NewSession {
     pub expires_at: Timestamp,
     pub user_agent: Option<String>,
     pub ip: Option<String>,
+    pub tokens_expire_at: Timestamp,
 }
 
 /// A registered client.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = clients)]
 pub(crate) struct ClientRow {
     pub id: String,
@@ -75,6 +84,8 @@ pub(crate) struct KeyRow {
     pub configured_algorithm: String,
     pub created_at: Timestamp,
     pub signs_from: Timestamp,
+    /// How long the tokens live that it has signed; `None`: not known.
+    pub longest_ttl_seconds: Option<i64>,
 }
 
 impl SessionRow {
@@ -93,21 +104,36 @@ pub(crate) fn find_session(conn: &mut Conn, id: Id) -> Result<Option<SessionRow>
     query::find(conn, sessions::table.find(id).select(query::columns_of::<SessionRow>()))
 }
 
-/// The sessions of a user that have not ended, newest first.
-pub(crate) fn list_sessions(conn: &mut Conn, user_id: Id, now: Timestamp) -> Result<Vec<SessionRow>> {
+/// A page of the sessions of a user that have not ended, and one more where there is a next page.
+pub(crate) fn list_sessions(conn: &mut Conn, user_id: Id, page: Page, now: Timestamp) -> Result<Vec<SessionRow>> {
+    let before = page.after.map_or(Id::MAX.get() + 1, Id::get);
     Ok(sessions::table
-        .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()))
+        .filter(sessions::user_id.eq(user_id).and(sessions::id.lt(before)).and(sessions::revoked_at.is_null()))
         .filter(sessions::expires_at.gt(now).and(sql::<BigInt>(IDLE_UNTIL).gt(now)))
         .order(sessions::id.desc())
+        .limit(page.limit + 1)
         .select(SessionRow::as_select())
         .load(conn)?)
 }
 
+/// The newest of those sessions of a user that have not ended and leave no room for one more; `max` is at least 1.
+pub(crate) fn find_surplus(conn: &mut Conn, user_id: Id, max: u32, now: Timestamp) -> Result<Option<Id>> {
+    let live = sessions::table
+        .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()))
+        .filter(sessions::expires_at.gt(now).and(sql::<BigInt>(IDLE_UNTIL).gt(now)));
+    query::find(
+        conn,
+        live.order(sessions::id.desc()).select(sessions::id).limit(1).offset(i64::from(max.saturating_sub(1))),
+    )
+}
+
 /// Moves a session from its generation to the next: a compare-and-swap, so that of two at once only one succeeds.
+/// `tokens_expire_at` is for the access token that is issued then.
 pub(crate) fn update_generation(
     conn: &mut Conn,
     session: &SessionRow,
     refresh_ttl_seconds: i64,
+    tokens_expire_at: Timestamp,
     now: Timestamp,
 ) -> Result<bool> {
     let from = session.generation;
@@ -119,8 +145,35 @@ pub(crate) fn update_generation(
         sessions::refreshed_at.eq(now),
         sessions::refresh_ttl_seconds.eq(refresh_ttl_seconds),
         sessions::last_used_at.eq(session.last_used_at.max(now)),
+        sessions::tokens_expire_at.eq(raised(tokens_expire_at)),
     ));
     Ok(execute_on_either(conn, update)? == 1)
+}
+
+/// Notes that the live tokens of a session are issued once more; false where they are no longer the live ones.
+pub(crate) fn update_repeated(
+    conn: &mut Conn,
+    session: &SessionRow,
+    tokens_expire_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
+    let is_current = sessions::generation.eq(session.generation).and(sessions::revoked_at.is_null());
+    let update = diesel::update(sessions::table.find(session.id).filter(is_current)).set((
+        sessions::last_used_at.eq(session.last_used_at.max(now)),
+        sessions::tokens_expire_at.eq(raised(tokens_expire_at)),
+    ));
+    Ok(execute_on_either(conn, update)? == 1)
+}
+
+/// The present `tokens_expire_at`, or this one where it is later. The database compares, since another replica may raise
+/// it at the same time. Where nothing was noted, a token that was issued at the last use may live for a day.
+fn raised(to: Timestamp) -> Raised {
+    const PRESENT: &str = "COALESCE(tokens_expire_at, last_used_at + 86400000)";
+    sql(&format!("CASE WHEN {PRESENT} < "))
+        .bind::<BigInt, _>(to)
+        .sql(" THEN ")
+        .bind::<BigInt, _>(to)
+        .sql(&format!(" ELSE {PRESENT} END"))
 }
 
 /// Notes that an access token of that generation was used.
@@ -131,46 +184,12 @@ pub(crate) fn update_use(conn: &mut Conn, id: Id, generation: i64, at: Timestamp
     Ok(())
 }
 
-/// Notes that tokens of a session were used or issued. The time never goes back, though the clock may: no access token of
-/// the session was issued later.
-pub(crate) fn update_last_use(conn: &mut Conn, id: Id, at: Timestamp) -> Result<()> {
+/// Notes that tokens of a session were used. The time never goes back, though the clock may: no access token of the session
+/// was issued later.
+fn update_last_use(conn: &mut Conn, id: Id, at: Timestamp) -> Result<()> {
     let earlier = sessions::table.find(id).filter(sessions::last_used_at.lt(at));
     execute_on_either(conn, diesel::update(earlier).set(sessions::last_used_at.eq(at)))?;
     Ok(())
-}
-
-/// The ids of a user's sessions that have not been revoked, but for one.
-pub(crate) fn list_live_session_ids(conn: &mut Conn, user_id: Id, except: Option<Id>) -> Result<Vec<Id>> {
-    let ids: Vec<Id> = sessions::table
-        .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()))
-        .select(sessions::id)
-        .load(conn)?;
-    Ok(ids.into_iter().filter(|id| Some(*id) != except).collect())
-}
-
-/// Ends a session and tells every replica; whether it was live until now. `tokens_expire_at` is for tokens issued until
-/// now. Where the clock was set back since the last was issued, that one becomes good again when the clock comes there.
-pub(crate) fn update_revoked(conn: &mut Conn, id: Id, now: Timestamp, tokens_expire_at: Timestamp) -> Result<bool> {
-    let live = sessions::table.find(id).filter(sessions::revoked_at.is_null());
-    let ended = diesel::update(live).set(sessions::revoked_at.eq(now)).returning(sessions::last_used_at);
-    let Some(last_used_at) = ended.get_result::<Timestamp>(conn).optional()? else { return Ok(false) };
-    let set_back = u64::try_from(last_used_at.millis() - now.millis()).unwrap_or_default();
-    let expires_at = tokens_expire_at.plus_seconds(set_back.div_ceil(1000));
-    let row = (revocations::session_id.eq(id), revocations::revoked_at.eq(now), revocations::expires_at.eq(expires_at));
-    diesel::insert_into(revocations::table).values(row).execute(conn)?;
-    Ok(true)
-}
-
-/// The revocations since then whose access tokens may still live, each with its end.
-pub(crate) fn list_revocations(conn: &mut Conn, since: Timestamp, now: Timestamp) -> Result<Vec<(Id, Timestamp)>> {
-    // The end is looked at here: of two ranges in a statement, a database may take the index of the one that holds for
-    // almost every row.
-    let mut rows: Vec<(Id, Timestamp)> = revocations::table
-        .filter(revocations::revoked_at.ge(since))
-        .select((revocations::session_id, revocations::expires_at))
-        .load(conn)?;
-    rows.retain(|(_, expires_at)| *expires_at > now);
-    Ok(rows)
 }
 
 /// Deletes some of what nobody can need any more; whether there may be more.
@@ -204,6 +223,16 @@ pub(crate) fn find_client(conn: &mut Conn, id: &str) -> Result<Option<ClientRow>
     query::find(conn, clients::table.find(id).select(query::columns_of::<ClientRow>()))
 }
 
+/// The client as it is, which nobody removes or changes until this write is done. On SQLite a write has the whole database
+/// to itself anyway.
+pub(crate) fn find_client_and_keep(conn: &mut Conn, id: &str) -> Result<Option<ClientRow>> {
+    let client = clients::table.find(id).select(query::columns_of::<ClientRow>());
+    Ok(match conn {
+        Conn::Postgres(conn) => client.for_share().get_result(conn).optional()?,
+        Conn::Sqlite(conn) => client.get_result(conn).optional()?,
+    })
+}
+
 pub(crate) fn list_clients(conn: &mut Conn) -> Result<Vec<ClientRow>> {
     Ok(clients::table.order(clients::id).select(ClientRow::as_select()).load(conn)?)
 }
@@ -213,16 +242,9 @@ pub(crate) fn insert_client(conn: &mut Conn, client: &ClientRow) -> Result<()> {
     Ok(())
 }
 
+/// Removes a client; a trigger ends its sessions.
 pub(crate) fn delete_client(conn: &mut Conn, id: &str) -> Result<bool> {
     Ok(diesel::delete(clients::table.find(id)).execute(conn)? == 1)
-}
-
-/// The ids of a client's sessions that have not been revoked.
-pub(crate) fn list_client_session_ids(conn: &mut Conn, client_id: &str) -> Result<Vec<Id>> {
-    Ok(sessions::table
-        .filter(sessions::client_id.eq(client_id).and(sessions::revoked_at.is_null()))
-        .select(sessions::id)
-        .load(conn)?)
 }
 
 /// All keys, in the order in which they come to sign.
@@ -241,8 +263,20 @@ pub(crate) fn update_private_key(conn: &mut Conn, kid: &str, private_key: &str) 
     Ok(())
 }
 
-pub(crate) fn delete_key(conn: &mut Conn, kid: &str) -> Result<()> {
-    diesel::delete(signing_keys::table.find(kid)).execute(conn)?;
+/// Raises how long the tokens live that a key signs; one that is not known stays so.
+pub(crate) fn update_longest_ttl(conn: &mut Conn, kid: &str, ttl_seconds: i64) -> Result<()> {
+    let shorter = signing_keys::table.find(kid).filter(signing_keys::longest_ttl_seconds.lt(ttl_seconds));
+    execute_on_either(conn, diesel::update(shorter).set(signing_keys::longest_ttl_seconds.eq(ttl_seconds)))?;
+    Ok(())
+}
+
+/// Deletes a key, unless it has signed for longer meanwhile.
+pub(crate) fn delete_key(conn: &mut Conn, key: &KeyRow) -> Result<()> {
+    let row = signing_keys::table.find(&key.kid);
+    match key.longest_ttl_seconds {
+        Some(seen) => diesel::delete(row.filter(signing_keys::longest_ttl_seconds.eq(seen))).execute(conn)?,
+        None => diesel::delete(row.filter(signing_keys::longest_ttl_seconds.is_null())).execute(conn)?,
+    };
     Ok(())
 }
 

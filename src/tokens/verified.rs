@@ -24,7 +24,12 @@ pub(crate) struct VerifiedTokens(RwLock<Halves>);
 struct Halves {
     newer: Half,
     older: Half,
+    epoch: Epoch,
 }
+
+/// Which keys tokens are checked with. What was checked in an earlier epoch is not remembered in this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Epoch(u64);
 
 impl VerifiedTokens {
     pub(crate) fn fingerprint(token: &str) -> Fingerprint {
@@ -33,28 +38,38 @@ impl VerifiedTokens {
         fingerprint
     }
 
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).epoch
+    }
+
     pub(crate) fn find(&self, fingerprint: &Fingerprint) -> Option<Arc<AccessToken>> {
         let halves = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = halves.newer.get(fingerprint) {
             return Some(Arc::clone(found));
         }
-        let found = Arc::clone(halves.older.get(fingerprint)?);
+        let (found, epoch) = (Arc::clone(halves.older.get(fingerprint)?), halves.epoch);
         drop(halves);
-        self.insert(*fingerprint, Arc::clone(&found));
+        self.insert(*fingerprint, Arc::clone(&found), epoch);
         Some(found)
     }
 
-    pub(crate) fn insert(&self, fingerprint: Fingerprint, token: Arc<AccessToken>) {
+    /// Remembers a token whose check began in that epoch, unless it is over.
+    pub(crate) fn insert(&self, fingerprint: Fingerprint, token: Arc<AccessToken>, epoch: Epoch) {
         let mut halves = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if halves.epoch != epoch {
+            return;
+        }
         if halves.newer.len() >= HALF {
             halves.older = std::mem::take(&mut halves.newer);
         }
         halves.newer.insert(fingerprint, token);
     }
 
-    /// Forgets everything: the keys are no longer the same.
+    /// Forgets everything, also what is being checked now: the keys are no longer the same.
     pub(crate) fn clear(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Halves::default();
+        let mut halves = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let epoch = Epoch(halves.epoch.0.wrapping_add(1));
+        *halves = Halves { epoch, ..Halves::default() };
     }
 }
 
@@ -89,17 +104,28 @@ mod tests {
         let fingerprint = VerifiedTokens::fingerprint("abc");
         let written: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(written, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        verified.insert(fingerprint, token());
+        verified.insert(fingerprint, token(), verified.epoch());
         let halves = verified.0.read().expect("lock");
         assert_eq!(halves.newer.keys().collect::<Vec<_>>(), [&fingerprint]);
     }
 
     #[test]
+    fn a_check_that_is_under_way_when_all_is_forgotten_is_not_remembered() {
+        let (verified, fingerprint) = (VerifiedTokens::default(), VerifiedTokens::fingerprint("abc"));
+        let begun = verified.epoch();
+        verified.clear();
+        verified.insert(fingerprint, token(), begun);
+        assert!(verified.find(&fingerprint).is_none());
+        verified.insert(fingerprint, token(), verified.epoch());
+        assert!(verified.find(&fingerprint).is_some(), "the next check is");
+    }
+
+    #[test]
     fn it_never_grows_beyond_its_two_halves_and_keeps_what_is_asked_for() {
         let (verified, kept) = (VerifiedTokens::default(), VerifiedTokens::fingerprint("kept"));
-        verified.insert(kept, token());
+        verified.insert(kept, token(), verified.epoch());
         for number in 0..5 * HALF {
-            verified.insert(VerifiedTokens::fingerprint(&number.to_string()), token());
+            verified.insert(VerifiedTokens::fingerprint(&number.to_string()), token(), verified.epoch());
             if number % 1000 == 0 {
                 assert!(verified.find(&kept).is_some(), "{number}");
             }

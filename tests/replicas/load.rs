@@ -201,6 +201,9 @@ impl Load {
     /// One client after another at one replica, until the end of the load or of the replica.
     fn visit(&self, at: usize, number: usize, actor: &Actor) {
         let mut post_url = actor.write_post("The first");
+        // An account of its own: many log-ins end the oldest sessions, and the visitor goes on with one.
+        let caller = format!("caller-{number}@example.com");
+        self.sign_up(at, &caller);
         for step in number.. {
             if self.is_over() || self.replicas[at].is_doomed.load(Ordering::Relaxed) {
                 return;
@@ -210,7 +213,7 @@ impl Load {
                 Ask::SignUp => self.sign_up(at, &format!("guest-{name}@example.com")),
                 Ask::Post => post_url = self.write_post(at, actor, &format!("Post {name}")).unwrap_or(post_url),
                 Ask::LogIn => {
-                    let form = [("username", &*format!("visitor-{number}@example.com")), ("password", PASSWORD)];
+                    let form = [("username", caller.as_str()), ("password", PASSWORD)];
                     self.ask(at, Ask::LogIn, || client.request("POST", "/login").form(&form).attempt());
                 }
                 Ask::Rename => {

@@ -1,7 +1,9 @@
-//! The feed of revocations, when it is broken: here its table is taken away while the service runs.
+//! The feed of revocations: when it is broken (here its table is taken away while the service runs), and what is committed
+//! late, or by clocks that are wrong.
 
 use std::time::Duration;
 
+use crate::steps::{revoke, time_until_refused, transaction};
 use crate::support::{Server, until};
 
 /// More than the ten seconds after which a feed without news counts as broken.
@@ -37,4 +39,45 @@ fn with_the_setting_closed_a_broken_feed_lets_no_token_through_until_it_is_mende
     bob.get("/me").expect_invalid_token();
     mend_feed(&server);
     bob.get("/me").expect(200);
+}
+
+#[test]
+fn what_was_written_long_before_it_is_committed_is_heard_at_every_process() {
+    let server = Server::start();
+    let second = server.second();
+    let (bob, eve) = (server.sign_up("bob@example.com"), server.sign_up("eve@example.com"));
+    // As of a transaction that began an hour ago, or of a database whose clock is an hour behind.
+    let change = format!(
+        "UPDATE users SET is_active = FALSE WHERE id = {}; UPDATE revocations SET revoked_at = revoked_at - 3600000",
+        bob.id()
+    );
+    transaction(&server.home, &change, || {
+        if server.home.database.url().starts_with("postgres") {
+            // What others write meanwhile is heard, so that the feed is read beyond it.
+            revoke(&server, &eve.token);
+            time_until_refused(&second, &eve.token);
+        }
+        bob.get("/me").expect_json(200);
+    });
+    time_until_refused(&server, &bob.token);
+    time_until_refused(&second, &bob.token);
+}
+
+#[test]
+fn what_a_clock_that_is_ahead_has_written_hides_nothing_that_comes_later() {
+    let server = Server::start();
+    let second = server.second();
+    let (bob, eve) = (server.sign_up("bob@example.com"), server.sign_up("eve@example.com"));
+    let disable = |id: i64, millis: i64| {
+        let change = format!(
+            "UPDATE users SET is_active = FALSE WHERE id = {id}; UPDATE revocations SET revoked_at = revoked_at + {millis} \
+             WHERE session_id IN (SELECT id FROM sessions WHERE user_id = {id})"
+        );
+        transaction(&server.home, &change, || {});
+    };
+    disable(eve.id(), 3_600_000);
+    time_until_refused(&second, &eve.token);
+    disable(bob.id(), -3_600_000);
+    time_until_refused(&second, &bob.token);
+    time_until_refused(&server, &bob.token);
 }

@@ -26,6 +26,7 @@ mod rotation;
 mod theft;
 
 mod attacks;
+mod changed_meanwhile;
 mod clients;
 mod credentials;
 mod fair;
@@ -34,7 +35,9 @@ mod introspect;
 mod keys;
 mod lifetimes;
 mod limits;
+mod many_sessions;
 mod metadata;
+mod outlived;
 mod refresh;
 mod revoke;
 mod rfc;

@@ -277,7 +277,7 @@ fn an_unknown_algorithm_cannot_be_rotated_to() {
 
 #[test]
 fn another_algorithm_in_the_settings_signs_after_the_next_start_and_old_tokens_stay_good() {
-    let mut server = Server::start();
+    let mut server = Server::with(&[("sessions.max_per_account", "10000")]);
     let mut actors: Vec<Actor> = vec![server.sign_up("bob@example.com")];
     for algorithm in ["ES256", "RS256"] {
         server = restart_with(server, &[("token.algorithm", algorithm)]);

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, Home, Server, decode, until};
 
 /// Within which a use of an access token counts as proof at every replica (contract, "Tokens").
 pub const PROOF_BOUND: Duration = Duration::from_secs(2);
+/// Where a good access token gets 403, and nothing is read from the database that could refuse it in another way.
+pub const OF_NOBODY: &str = "/profile/9007199254740991";
 /// For what is bound to happen, but on a machine that may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -172,6 +176,25 @@ pub fn age_sessions(server: &Server, by: Duration) {
     server.home.database.execute(&format!("UPDATE sessions SET refreshed_at = refreshed_at - {earlier}"));
 }
 
+/// Runs statements in one transaction beside the service, and has something else happen before it is committed.
+#[track_caller]
+pub fn transaction(home: &Home, statements: &str, before_commit: impl FnOnce()) {
+    let url = home.database.url();
+    let run = |connection: &mut dyn SimpleConnection| {
+        connection.batch_execute(&format!("BEGIN; {statements}")).expect("the statements");
+        before_commit();
+        connection.batch_execute("COMMIT").expect("the commit");
+    };
+    match url.strip_prefix("sqlite://") {
+        Some(path) => {
+            let mut connection = SqliteConnection::establish(path).expect("the file opens");
+            connection.batch_execute("PRAGMA busy_timeout = 20000").expect("a pragma");
+            run(&mut connection);
+        }
+        None => run(&mut PgConnection::establish(&url).expect("PostgreSQL answers")),
+    }
+}
+
 /// Lets time pass, where the rule under test is about time and there is nothing to ask for meanwhile.
 pub fn let_pass(time: Duration, _why: &str) {
     thread::sleep(time);
@@ -187,8 +210,8 @@ pub fn revocation_bound(server: &Server) -> Duration {
 pub fn time_until_refused(server: &Server, access_token: &str) -> Duration {
     let start = Instant::now();
     let client = server.with_token(access_token);
-    until("the access token is refused", PATIENCE, || client.get("/me").status == 401);
-    client.get("/me").expect_invalid_token();
+    until("the access token is refused", PATIENCE, || client.get(OF_NOBODY).status == 401);
+    client.get(OF_NOBODY).expect_invalid_token();
     start.elapsed()
 }
 

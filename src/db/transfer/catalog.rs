@@ -11,11 +11,13 @@ use super::rows::{Column, Kind, Table};
 /// Both back ends have the same tables; of these SQLite tells more simply.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
+/// What is called `local_` means something in its own database alone.
 const COLUMNS: &str = "\
     SELECT t.name AS \"table\", t.sql LIKE '%AUTOINCREMENT%' AS is_counted, \
            c.name AS \"column\", upper(c.type) AS kind, c.pk AS key_place \
     FROM sqlite_master t, pragma_table_info(t.name) c \
     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name <> '__diesel_schema_migrations' \
+        AND t.name NOT LIKE 'local\\_%' ESCAPE '\\' AND c.name NOT LIKE 'local\\_%' ESCAPE '\\' \
     ORDER BY t.name, c.cid";
 
 const REFERENCES: &str = "\

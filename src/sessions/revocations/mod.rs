@@ -1,18 +1,18 @@
 //! Which sessions have ended while access tokens of theirs may still live. Every replica holds the whole set in memory,
 //! so that no request reads the database to find out, and learns of new ones from a feed in the database.
 
+pub(crate) mod store;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::db::{Db, Id, StoreError, Timestamp};
-use crate::tokens::store;
+use store::Ended;
+
+use crate::db::{Db, Id, Place, StoreError, Timestamp, find_place};
 
 /// How often a replica reads the feed, in milliseconds.
 pub(crate) const POLL_MILLIS: u64 = 400;
-/// How far back a poll looks, in seconds: a transaction may commit later than the time that it wrote into its row, and
-/// the clocks of replicas differ.
-const LOOK_BACK_SECONDS: u64 = 60;
 /// After so long without news the feed counts as broken.
 const BROKEN_AFTER: Duration = Duration::from_secs(10);
 
@@ -20,62 +20,75 @@ const BROKEN_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Revocations {
     ended: RwLock<HashMap<Id, Kept>>,
-    /// When the feed was last read; how long ago that is, is told by a clock that nobody sets.
-    heard_at: Mutex<(Timestamp, Instant)>,
+    heard: Mutex<Heard>,
+}
+
+/// How far the feed was read, and when. How long ago that is, is told by a clock that nobody sets.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    place: Place,
+    at: Timestamp,
+    instant: Instant,
 }
 
 /// How long a revocation is kept: until its end has come by the clock, and as long as that should take. A clock that is
 /// ahead for a while makes none be forgotten.
 #[derive(Debug)]
 struct Kept {
-    tokens_expire_at: Timestamp,
+    expires_at: Timestamp,
     /// `None` is for ever.
     at_least_until: Option<Instant>,
 }
 
 impl Kept {
-    fn new(tokens_expire_at: Timestamp, now: Timestamp) -> Self {
-        let millis = u64::try_from(tokens_expire_at.millis() - now.millis()).unwrap_or_default();
-        Self { tokens_expire_at, at_least_until: Instant::now().checked_add(Duration::from_millis(millis)) }
+    fn new(expires_at: Timestamp, now: Timestamp) -> Self {
+        let millis = u64::try_from(expires_at.millis() - now.millis()).unwrap_or_default();
+        Self { expires_at, at_least_until: Instant::now().checked_add(Duration::from_millis(millis)) }
     }
 
     fn is_needed(&self, now: Timestamp, instant: Instant) -> bool {
-        self.tokens_expire_at > now || self.at_least_until.is_none_or(|end| end > instant)
+        self.expires_at > now || self.at_least_until.is_none_or(|end| end > instant)
     }
 }
 
 impl Revocations {
     /// Reads the whole set.
     pub(crate) async fn load(db: &Db, now: Timestamp) -> Result<Self, StoreError> {
-        let start = now.minus_seconds(u32::MAX.into());
-        let rows = db.read(move |conn| store::list_revocations(conn, start, now)).await?;
+        let (place, rows) =
+            db.read(move |conn| Ok((find_place(conn)?, store::list_revocations(conn, 0, now)?))).await?;
         let ended = RwLock::new(rows.into_iter().map(|(id, end)| (id, Kept::new(end, now))).collect());
-        Ok(Self { ended, heard_at: Mutex::new((now, Instant::now())) })
+        Ok(Self { ended, heard: Mutex::new(Heard { place, at: now, instant: Instant::now() }) })
     }
 
     /// Learns what is new and forgets what has expired.
     pub(crate) async fn poll(&self, db: &Db, now: Timestamp) -> Result<(), StoreError> {
-        // From the last news on: a replica that was cut off for long must miss nothing of that time.
-        let since = self.heard_at().0.min(now).minus_seconds(LOOK_BACK_SECONDS);
-        let rows = db.read(move |conn| store::list_revocations(conn, since, now)).await?;
+        let heard = *self.heard();
+        let (place, rows) = db
+            .read(move |conn| {
+                let place = find_place(conn)?;
+                // What had expired, and was left out, is good again when the clock was set back.
+                let from = if now < heard.at { 0 } else { heard.place.first_unread(place) };
+                Ok((place, store::list_revocations(conn, from, now)?))
+            })
+            .await?;
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         for (id, end) in rows {
             // Anew only where it is news, or a clock set ahead would make what is known end sooner.
             match ended.get(&id) {
-                Some(kept) if kept.tokens_expire_at >= end => {}
+                Some(kept) if kept.expires_at >= end => {}
                 _ => drop(ended.insert(id, Kept::new(end, now))),
             }
         }
         let instant = Instant::now();
         ended.retain(|_, kept| kept.is_needed(now, instant));
-        *self.heard_at() = (now, Instant::now());
+        *self.heard() = Heard { place, at: now, instant };
         Ok(())
     }
 
-    /// A revocation of this very process, known at once.
-    pub(crate) fn add(&self, id: Id, tokens_expire_at: Timestamp, now: Timestamp) {
-        let kept = Kept::new(tokens_expire_at, now);
-        self.ended.write().unwrap_or_else(PoisonError::into_inner).insert(id, kept);
+    /// Revocations of this very process, known at once.
+    pub(crate) fn add(&self, sessions: &[Ended], now: Timestamp) {
+        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        ended.extend(sessions.iter().map(|session| (session.session_id, Kept::new(session.expires_at, now))));
     }
 
     pub(crate) fn contains(&self, id: Id) -> bool {
@@ -89,10 +102,10 @@ impl Revocations {
 
     /// How old the newest news are.
     pub(super) fn age(&self) -> Duration {
-        self.heard_at().1.elapsed()
+        self.heard().instant.elapsed()
     }
 
-    fn heard_at(&self) -> MutexGuard<'_, (Timestamp, Instant)> {
-        self.heard_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

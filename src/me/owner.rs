@@ -1,0 +1,82 @@
+//! What only the owner of an account may do, who proves it with the password.
+
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::accounts::Email;
+use crate::accounts::store::{self, UserRow};
+use crate::attempts::{Attempt, Attempts};
+use crate::db::{Conn, Db, Id, StoreError, Timestamp};
+use crate::guard::AuthError;
+use crate::http::error::ApiError;
+use crate::http::failure::Failure;
+use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
+use crate::sessions::Sessions;
+use crate::sessions::end::Caller;
+
+/// Somebody who says that the account is theirs.
+pub(super) struct Owner<'a> {
+    pub caller: Caller,
+    pub address: IpAddr,
+    pub db: &'a Db,
+    pub passwords: &'a Passwords,
+    pub attempts: &'a Attempts,
+    pub sessions: &'a Sessions,
+}
+
+impl Owner<'_> {
+    pub(super) async fn find(&self) -> Result<UserRow, ApiError> {
+        find_active(self.db, self.caller.user_id).await
+    }
+
+    /// Compares the password with the account's.
+    pub(super) async fn confirm(&self, row: &UserRow, password: &SecretString) -> Result<(), ApiError> {
+        let key = Email::key_of(&row.email);
+        let attempt = Attempt::on_account(&key, password.expose_secret(), self.address);
+        let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
+        match self.passwords.verify(password.clone(), Some(row.password_hash.clone()), self.address).await? {
+            Verified::Right { .. } => {
+                begun.succeeded(Timestamp::now()).await;
+                Ok(())
+            }
+            Verified::Wrong => {
+                begun.failed(Timestamp::now()).await;
+                Err(ApiError::Forbidden("The password is not right."))
+            }
+        }
+    }
+
+    /// Makes a change, and ends the sessions of the account but for one. Where the hash was replaced since the password was
+    /// compared with that of `row`, it is compared anew: it is as right as before if a log-in has renewed the hash, and not
+    /// if the owner has changed the password.
+    pub(super) async fn change<F>(
+        &self,
+        mut row: UserRow,
+        password: &SecretString,
+        except: Option<Id>,
+        change: F,
+    ) -> Result<(), ApiError>
+    where
+        F: Fn(&mut Conn, Timestamp) -> Result<(), StoreError> + Clone + Send + 'static,
+    {
+        for _ in 1..MAX_COMPARISONS {
+            let compared = row.password_hash;
+            if self.sessions.change_account(self.caller, compared, except, change.clone()).await?? {
+                return Ok(());
+            }
+            row = self.find().await?;
+            self.confirm(&row, password).await?;
+        }
+        match self.sessions.change_account(self.caller, row.password_hash, except, change).await?? {
+            true => Ok(()),
+            false => Err(Failure::Unavailable("the password hash was replaced again and again".into()).into()),
+        }
+    }
+}
+
+/// An account; a token of one that is gone or disabled is no longer good.
+pub(super) async fn find_active(db: &Db, id: Id) -> Result<UserRow, ApiError> {
+    let row = db.read(move |conn| store::find_user(conn, id)).await?;
+    Ok(row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?)
+}

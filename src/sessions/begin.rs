@@ -1,0 +1,130 @@
+//! How a session begins: a log-in whose password was right is looked at once more, when nobody can change the account or
+//! the client any more.
+
+use super::refresh_token::{RefreshToken, SessionSecret};
+use super::revocations::store::{Ended, Which, end_sessions};
+use super::{Lives, Origin, Sessions};
+use crate::accounts::store::{self as accounts, UserRow};
+use crate::clients::{Client, Grant};
+use crate::db::{Conn, Id, StoreError, Timestamp};
+use crate::oauth::OAuthError;
+use crate::oauth::answer::TokenAnswer;
+use crate::tokens::scope::ScopeSet;
+use crate::tokens::store::{self, NewSession};
+
+/// The generation of a session's first refresh token.
+const FIRST_GENERATION: i64 = 1;
+
+/// A log-in whose password was right.
+#[derive(Clone)]
+pub(crate) struct LogIn {
+    /// The account as it was when the password was compared.
+    pub user: UserRow,
+    pub renewed_hash: Option<String>,
+    /// The scope that was asked for, if any.
+    pub asked: Option<ScopeSet>,
+    pub origin: Origin,
+}
+
+/// How a log-in ended inside the transaction.
+enum Opened {
+    Session { id: Id, scope: ScopeSet, client: Client, ended: Vec<Ended> },
+    Refused(OAuthError),
+    HashReplaced,
+}
+
+/// What a session begins with.
+struct Terms {
+    lives: Lives,
+    session_ttl_seconds: u64,
+    max_per_account: u32,
+    secret_hash: Vec<u8>,
+}
+
+impl Sessions {
+    /// Begins a session; `None` where the account has another hash by now, with which the password must be compared.
+    pub(crate) async fn open(&self, log_in: LogIn, client: &Client) -> Result<Option<TokenAnswer>, OAuthError> {
+        let now = Timestamp::now();
+        let secret = SessionSecret::generate()?;
+        let (user_id, client) = (log_in.user.id, client.clone());
+        let terms = Terms {
+            lives: Lives::of(&self.settings),
+            session_ttl_seconds: self.settings.session_ttl_seconds,
+            max_per_account: self.max_per_account,
+            secret_hash: secret.hash(),
+        };
+        match self.db.write(move |conn| open_in(conn, &log_in, &client, &terms, now)).await? {
+            Opened::Session { id, scope, client, ended } => {
+                self.revocations.add(&ended, now);
+                let token = RefreshToken { session_id: id, generation: FIRST_GENERATION, secret };
+                self.answer(user_id, &client, &token, scope, now).map(Some)
+            }
+            Opened::Refused(error) => Err(error),
+            Opened::HashReplaced => Ok(None),
+        }
+    }
+}
+
+fn open_in(
+    conn: &mut Conn,
+    log_in: &LogIn,
+    client: &Client,
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Opened, StoreError> {
+    let user_id = log_in.user.id;
+    conn.lock_user(user_id)?;
+    let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
+        return Ok(Opened::Refused(OAuthError::WrongCredentials));
+    };
+    if user.password_hash != log_in.user.password_hash {
+        return Ok(Opened::HashReplaced);
+    }
+    let checked = client.look_again(conn, Grant::Password)?;
+    let checked =
+        checked.and_then(|client| Ok((granted(log_in.asked.as_ref(), user.is_admin, &client.scopes)?, client)));
+    let (scope, client) = match checked {
+        Ok(checked) => checked,
+        Err(error) => return Ok(Opened::Refused(error)),
+    };
+    if let Some(hash) = &log_in.renewed_hash {
+        accounts::update_password(conn, user_id, hash, now)?;
+    }
+    let ended = match store::find_surplus(conn, user_id, terms.max_per_account, now)? {
+        Some(id) => end_sessions(conn, Which::UpTo { user_id, id }, now)?,
+        None => Vec::new(),
+    };
+    let id = store::insert_session(conn, &session(log_in, &client, &scope, terms, now))?;
+    Ok(Opened::Session { id, scope, client, ended })
+}
+
+fn session(log_in: &LogIn, client: &Client, scope: &ScopeSet, terms: &Terms, now: Timestamp) -> NewSession {
+    let lives = terms.lives.for_client(client);
+    NewSession {
+        user_id: log_in.user.id,
+        client_id: client.id.clone(),
+        scope: scope.as_str().to_owned(),
+        secret_hash: terms.secret_hash.clone(),
+        generation: FIRST_GENERATION,
+        proven_generation: FIRST_GENERATION - 1,
+        refreshed_at: now,
+        refresh_ttl_seconds: i64::try_from(lives.refresh_ttl_seconds).unwrap_or(i64::MAX),
+        created_at: now,
+        last_used_at: now,
+        expires_at: now.plus_seconds(terms.session_ttl_seconds),
+        user_agent: log_in.origin.user_agent.clone(),
+        ip: Some(log_in.origin.ip.to_string()),
+        tokens_expire_at: now.plus_seconds(lives.access_ttl_seconds),
+    }
+}
+
+/// What the user and the client may both have of what was asked for.
+fn granted(asked: Option<&ScopeSet>, is_admin: bool, of_client: &ScopeSet) -> Result<ScopeSet, OAuthError> {
+    let may_have = ScopeSet::of_user(is_admin).intersection(of_client);
+    let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
+    if scope.is_empty() {
+        let none_left = "None of the requested scopes is allowed to this user and client".to_owned();
+        return Err(OAuthError::InvalidScope(none_left));
+    }
+    Ok(scope)
+}

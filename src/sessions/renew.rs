@@ -1,0 +1,116 @@
+//! How a session is renewed (RFC 6749 §6), by the rotation rule.
+
+use super::refresh_token::RefreshToken;
+use super::revocations::store::{Ended, Which, end_sessions};
+use super::rotation::{Verdict, judge};
+use super::{Lives, Sessions};
+use crate::accounts::store as accounts;
+use crate::clients::{Client, Grant};
+use crate::db::{Conn, Id, StoreError, Timestamp};
+use crate::oauth::OAuthError;
+use crate::oauth::answer::TokenAnswer;
+use crate::tokens::scope::ScopeSet;
+use crate::tokens::store::{self, SessionRow};
+
+/// How a refresh ended inside the transaction.
+enum Refreshed {
+    Issued { user_id: Id, client: Client, may_have: ScopeSet, generation: i64 },
+    Refused(OAuthError),
+    Stolen(Vec<Ended>),
+}
+
+impl Sessions {
+    /// Renews a session.
+    pub(crate) async fn refresh(
+        &self,
+        text: &str,
+        asked: Option<ScopeSet>,
+        client: &Client,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let now = Timestamp::now();
+        let presented = self.refresh_tokens.read(text).ok_or(OAuthError::InvalidRefreshToken)?;
+        let (token, asked_inside, client) = (presented.clone(), asked.clone(), client.clone());
+        let lives = Lives::of(&self.settings);
+        let refreshed = self
+            .db
+            .write(move |conn| match client.look_again(conn, Grant::RefreshToken)? {
+                Ok(client) => refresh_in(conn, &token, asked_inside.as_ref(), (&client, lives), now),
+                Err(error) => Ok(Refreshed::Refused(error)),
+            })
+            .await?;
+        match refreshed {
+            Refreshed::Issued { user_id, client, may_have, generation } => {
+                let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
+                let live = RefreshToken { generation, ..presented };
+                self.answer(user_id, &client, &live, scope, now)
+            }
+            Refreshed::Refused(error) => Err(error),
+            Refreshed::Stolen(ended) => {
+                self.revocations.add(&ended, now);
+                tracing::warn!(session = presented.session_id.get(), "refresh token used twice: session revoked");
+                Err(OAuthError::InvalidRefreshToken)
+            }
+        }
+    }
+}
+
+/// Judges a presented token and rotates, inside the transaction.
+fn refresh_in(
+    conn: &mut Conn,
+    token: &RefreshToken,
+    asked: Option<&ScopeSet>,
+    (client, lives): (&Client, Lives),
+    now: Timestamp,
+) -> Result<Refreshed, StoreError> {
+    let refused = Ok(Refreshed::Refused(OAuthError::InvalidRefreshToken));
+    let lives = lives.for_client(client);
+    loop {
+        let Some(mut session) = store::find_session(conn, token.session_id)? else { return refused };
+        // A lifetime that was shortened since holds for the sessions that are there already.
+        let refresh_ttl_seconds = i64::try_from(lives.refresh_ttl_seconds).unwrap_or(i64::MAX);
+        session.refresh_ttl_seconds = session.refresh_ttl_seconds.min(refresh_ttl_seconds);
+        if session.client_id != client.id || !token.secret.matches(&session.secret_hash) {
+            return refused;
+        }
+        let verdict = judge(&session, token.generation, lives.grace_seconds, now);
+        if verdict == Verdict::Theft {
+            let stolen = Which::One { user_id: session.user_id, id: session.id };
+            return end_sessions(conn, stolen, now).map(Refreshed::Stolen);
+        }
+        let Some(user) = accounts::find_user(conn, session.user_id)?.filter(|user| user.is_active) else {
+            return refused;
+        };
+        if verdict == Verdict::Ended {
+            return refused;
+        }
+        let granted = ScopeSet::parse(&session.scope).map_err(|error| StoreError::Internal(error.to_string()))?;
+        if asked.is_some_and(|asked| !asked.is_subset_of(&granted)) {
+            let wider = "A refresh may only narrow the scope that was granted".to_owned();
+            return Ok(Refreshed::Refused(OAuthError::InvalidScope(wider)));
+        }
+        // Lost the race against another replica: look again what the token means now.
+        if let Some(generation) = issue(conn, &session, verdict, lives, now)? {
+            // Rights that were taken away since do not come back with a refresh.
+            let may_have = granted.intersection(&ScopeSet::of_user(user.is_admin)).intersection(&client.scopes);
+            return Ok(Refreshed::Issued { user_id: user.id, client: client.clone(), may_have, generation });
+        }
+    }
+}
+
+/// Notes that tokens are issued, of the next generation or of the live one again; `None` where the session has changed.
+fn issue(
+    conn: &mut Conn,
+    session: &SessionRow,
+    verdict: Verdict,
+    lives: Lives,
+    now: Timestamp,
+) -> Result<Option<i64>, StoreError> {
+    let tokens_expire_at = now.plus_seconds(lives.access_ttl_seconds);
+    let live = session.generation;
+    if verdict == Verdict::Repeat {
+        return Ok(store::update_repeated(conn, session, tokens_expire_at, now)?.then_some(live));
+    }
+    let refresh_ttl_seconds = i64::try_from(lives.refresh_ttl_seconds).unwrap_or(i64::MAX);
+    let is_moved = store::update_generation(conn, session, refresh_ttl_seconds, tokens_expire_at, now)?;
+    Ok(is_moved.then_some(live + 1))
+}
