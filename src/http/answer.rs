@@ -1,5 +1,6 @@
 //! Answers with a JSON body.
 
+mod sent;
 mod writer;
 
 use actix_web::http::StatusCode;
@@ -7,6 +8,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, error};
 use serde::Serialize;
 
+pub(crate) use sent::Sent;
 pub(crate) use writer::push_text;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

@@ -12,6 +12,8 @@ pub(crate) mod origin;
 pub(crate) mod problem;
 pub(crate) mod request_id;
 pub(crate) mod root_path;
+pub(crate) mod server;
+pub(crate) mod shares;
 pub(crate) mod tls;
 
 pub use body::{Json, PathId, Query};

@@ -44,3 +44,4 @@ mod signup;
 mod tls;
 mod tokens;
 mod traces;
+mod upgrades;
