@@ -28,6 +28,7 @@ mod load;
 mod login;
 mod login_clients;
 mod login_forms;
+mod memory;
 mod metrics;
 mod operations;
 mod postman;
