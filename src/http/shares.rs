@@ -12,8 +12,9 @@ use actix_web::web::Data;
 
 use super::origin::{client_address, network};
 
-/// What one address, an IPv6 /64 being one, may hold: some dozen of the largest usual answers, or twice the largest possible.
-const MAX_BYTES: usize = 24 * 1024 * 1024;
+/// What one address, an IPv6 /64 being one, may hold: the largest possible page (100 posts of 20,000 characters, each escaped
+/// in six bytes), or eight of the usual large ones.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// What is not counted.
 pub(crate) const SMALL_BYTES: usize = 16 * 1024;
 

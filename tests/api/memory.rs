@@ -103,14 +103,14 @@ fn a_body_in_chunks_of_one_byte_costs_no_multiple_of_its_size() {
 
 #[test]
 fn bodies_that_do_not_end_take_no_more_than_the_share_of_their_address() {
-    /// 96 such bodies are a share.
-    const MORE: usize = 110;
+    /// 64 such bodies are a share.
+    const MORE: usize = 80;
     let server = Server::start();
     let body = filled("{\"email\":\"a@example.com\",\"a\":[0", ",0", "]}");
     let request = post("/signup", "application/json", &body);
     let mut wires: Vec<Wire> = (0..MORE).map(|_| Wire::on(connect_from(CLIENT, &server.address))).collect();
     wires.iter_mut().for_each(|wire| _ = wire.try_send(&request[..request.len() - 1]));
-    until("the share is used up", PATIENCE, || wires.iter().filter(|wire| !wire.is_silent()).count() >= MORE - 96);
+    until("the share is used up", PATIENCE, || wires.iter().filter(|wire| !wire.is_silent()).count() >= MORE - 64);
 
     // Another address is not concerned, and what ends makes room.
     let whole = json!({"email": "b@example.com", "password": "violet-Kettle 88", "a": "x".repeat(200_000)}).to_string();
