@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use actix_web::App;
 use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpServer};
 use rustls::ServerConfig;
 
 use super::{ERROR_FORM, Keyfob, StartError, openapi_document};
 use crate::clients::Grant;
 use crate::config::DatabaseUrl;
 use crate::docs;
+use crate::http::server::Serving;
 use crate::http::server::connections::{self, Connections};
 use crate::http::server::conventions::conventions;
 use crate::http::server::cors::{self, AllowedOrigins};
@@ -19,6 +20,7 @@ use crate::http::server::fallback::no_route;
 use crate::http::server::limits;
 use crate::http::server::root_path::{RootPath, under_root_path};
 use crate::http::server::tls::Certificate;
+use crate::http::shares::Shares;
 use crate::metrics::{Labels, Metrics};
 use crate::oauth::OUTCOMES;
 use crate::operations::metrics::{self as metrics_page, Page};
@@ -135,13 +137,26 @@ impl Keyfob {
         let root = RootPath(settings.root_path.clone());
         let connections =
             Connections::new(settings.max_connections_per_address, self.0.proxies.clone(), watched.metrics.clone());
-        let connections_per_worker = limits::connections_per_worker(settings.workers);
-        let server = HttpServer::new(move || {
+        let listener = connections::listen_on(settings.bind, request_time)
+            .map_err(|cause| StartError::Bind { address: settings.bind, cause })?;
+        let serving = Serving {
+            listener,
+            tls: self.tls()?,
+            workers: settings.workers,
+            connections_per_worker: limits::connections_per_worker(settings.workers),
+            request_time,
+            keep_alive: Duration::from_secs(settings.keep_alive_seconds),
+            shutdown_seconds: SHUTDOWN_SECONDS,
+            connections,
+        };
+        let shares = Data::new(Shares::default());
+        let started = serving.start(move || {
             App::new()
                 .configure(|cfg| keyfob.configure(cfg))
                 .configure(|cfg| watched.add(cfg))
                 .app_data(ERROR_FORM)
                 .app_data(keyfob.0.routes.clone())
+                .app_data(shares.clone())
                 .default_service(web::to(no_route))
                 .wrap(from_fn(limits::head))
                 .app_data(Data::new(origins.clone()))
@@ -150,30 +165,9 @@ impl Keyfob {
                 .app_data(Data::new(root.clone()))
                 .wrap(Condition::new(!root.is_empty(), from_fn(under_root_path)))
                 .wrap(from_fn(conventions))
-        })
-        // The end of what a client sends is taken as hanging up, or one that has hung up would only be noticed when its
-        // answer is written: after the work was done for it.
-        .h1_allow_half_closed(false)
-        .workers(settings.workers)
-        .max_connections(connections_per_worker)
-        // A worker takes nothing more while so many have not done their handshake: 256 unless set (actix-tls 3.6), which a
-        // single client can hold up for 3 s by saying nothing.
-        .max_connection_rate(connections_per_worker)
-        // Of the first request of a connection alone (actix-http 3.20), which is also when it must come at all.
-        .client_request_timeout(request_time)
-        .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .on_connect(move |io, extensions| connections.admit(io, extensions));
-        let tls = self.tls()?;
-        let bind_error = |cause| StartError::Bind { address: settings.bind, cause };
-        let listener = connections::listen_on(settings.bind, request_time).map_err(bind_error)?;
-        let server = match tls {
-            Some(tls) => server.listen_rustls_0_23(listener, tls),
-            None => server.listen(listener),
-        };
-        let server = server.map_err(bind_error)?;
-        let addresses = server.addrs();
-        Ok(Listening { addresses, running: server.run() })
+        });
+        let (address, running) = started.map_err(|cause| StartError::Bind { address: settings.bind, cause })?;
+        Ok(Listening { addresses: vec![address], running })
     }
 
     /// How HTTPS is spoken, if it is.

@@ -3,18 +3,25 @@
 //! Handlers name them in the order of the checks: credentials, path id, query, body. actix-web polls its extractors in
 //! that order and all but the body answer at once, so the first refusal is the one that is sent.
 
+mod object;
+
+use std::future::Ready;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::future::{LocalBoxFuture, Ready, ready};
+use futures_util::StreamExt;
+use futures_util::future::{LocalBoxFuture, poll_fn};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep};
 
 use super::error::ApiError;
 use super::failure::Failure;
+use super::shares::Share;
 use crate::db::Id;
 use crate::fields::{Fields, FromFields};
 
@@ -44,9 +51,11 @@ impl<T: FromFields + 'static> FromRequest for Json<T> {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = require_json(req).and_then(|()| refuse_encoding(req));
-        let bytes = refuse_announced_size(req).map(|()| read_bytes(req, payload));
+        let body = refuse_announced_size(req).map(|()| (Body::of(req, payload), Share::of(req)));
         Box::pin(async move {
-            let bytes = bytes?.await?;
+            let (body, share) = body?;
+            // The share is held for as long as the bytes are.
+            let (bytes, _share) = read_all(body, share).await?;
             is_json?;
             parse_json(&bytes).map(Self)
         })
@@ -64,7 +73,7 @@ impl<T: FromFields> FromRequest for Query<T> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = form_urlencoded::parse(req.query_string().as_bytes());
         let values = pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
-        ready(Fields::new("query", values).read().map(Query).map_err(ApiError::InvalidFields))
+        std::future::ready(Fields::new("query", values).read().map(Query).map_err(ApiError::InvalidFields))
     }
 }
 
@@ -80,7 +89,7 @@ impl FromRequest for PathId {
         let id = req.match_info().get("id").and_then(Id::parse);
         let refused =
             || ApiError::invalid("path", "id", "int_parsing", "Input should be a positive integer below 2^53");
-        ready(id.map(PathId).ok_or_else(refused))
+        std::future::ready(id.map(PathId).ok_or_else(refused))
     }
 }
 
@@ -95,34 +104,113 @@ pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
-/// Reads the whole body, unless it is over the limit or too slow. A byte order mark before it is ignored, as RFC 8259 §8.1
-/// allows for JSON; no form begins with one either, and its first parameter would get another name by it.
-pub(crate) fn read_bytes(req: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Result<Bytes, ApiError>> {
-    let BodyLimit { max_bytes, max_seconds } = limit(req);
-    let payload = actix_web::web::Payload::from_request(req, payload).into_inner();
-    Box::pin(async move {
-        let payload = payload.map_err(|error| ApiError::internal(error.to_string()))?;
-        let mut reading = Box::pin(payload.to_bytes_limited(max_bytes));
-        match timeout(Duration::from_secs(max_seconds), &mut reading).await {
-            Ok(Ok(Ok(mut bytes))) => {
-                if bytes.starts_with(BYTE_ORDER_MARK) {
-                    drop(bytes.split_to(BYTE_ORDER_MARK.len()));
-                }
-                Ok(bytes)
+/// A body that arrives, within the limits.
+pub(crate) struct Body {
+    /// `None` once it was given up.
+    payload: Option<actix_web::web::Payload>,
+    limit: BodyLimit,
+    read: usize,
+    /// What `Content-Length` says, as far as it is allowed.
+    announced: usize,
+    deadline: Pin<Box<Sleep>>,
+    /// What has come so far, until it is known whether it is a byte order mark.
+    start: Option<BytesMut>,
+}
+
+impl Body {
+    pub(crate) fn of(req: &HttpRequest, payload: &mut Payload) -> Self {
+        let limit = limit(req);
+        let payload = actix_web::web::Payload::from_request(req, payload).into_inner().ok();
+        let length = req.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let announced = length.filter(|bytes| *bytes <= limit.max_bytes).unwrap_or_default();
+        Self {
+            payload,
+            limit,
+            read: 0,
+            announced,
+            deadline: Box::pin(sleep(Duration::from_secs(limit.max_seconds))),
+            start: Some(BytesMut::new()),
+        }
+    }
+
+    /// What comes next, `None` at the end. A byte order mark at the start is left out: RFC 8259 §8.1 allows that for JSON, and
+    /// no form begins with one either, whose first parameter would get another name by it.
+    ///
+    /// # Errors
+    /// When the body is over the limit, too slow or cut off.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`next`](Self::next).
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ApiError>> {
+        loop {
+            let next = ready!(self.poll_piece(cx))?;
+            let Some(start) = &mut self.start else { return Poll::Ready(Ok(next)) };
+            let is_over = next.is_none();
+            start.extend_from_slice(&next.unwrap_or_default());
+            if start.len() < BYTE_ORDER_MARK.len() && !is_over {
+                continue;
             }
-            Ok(Ok(Err(_))) => Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into())),
-            Ok(Err(_)) => Err(Failure::BodyTooLarge { max_bytes }.into()),
-            Err(_) => {
-                // actix-http 3.20: once a chunked body is dropped, its rest is awaited for however long it takes, and
-                // only then the connection closed. While somebody holds the body, the answer closes it.
-                actix_web::rt::spawn(async move {
-                    sleep(HELD).await;
-                    drop(reading);
-                });
-                Err(Failure::BodyTooSlow { max_seconds }.into())
+            let mut start = std::mem::take(start).freeze();
+            self.start = None;
+            if start.starts_with(BYTE_ORDER_MARK) {
+                drop(start.split_to(BYTE_ORDER_MARK.len()));
+            }
+            if !start.is_empty() {
+                return Poll::Ready(Ok(Some(start)));
             }
         }
-    })
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ApiError>> {
+        let Some(payload) = &mut self.payload else { return Poll::Ready(Ok(None)) };
+        let next = match payload.poll_next_unpin(cx) {
+            Poll::Ready(Some(Ok(bytes))) => self.count(bytes).map(Some),
+            Poll::Ready(Some(Err(_))) => {
+                Err(ApiError::MalformedBody("The body could not be read: it was cut off.".into()))
+            }
+            Poll::Ready(None) => Ok(None),
+            Poll::Pending => {
+                ready!(self.deadline.as_mut().poll(cx));
+                Err(self.give_up())
+            }
+        };
+        if !matches!(next, Ok(Some(_))) {
+            self.payload = None;
+        }
+        Poll::Ready(next)
+    }
+
+    fn count(&mut self, bytes: Bytes) -> Result<Bytes, ApiError> {
+        self.read = self.read.saturating_add(bytes.len());
+        let max_bytes = self.limit.max_bytes;
+        if self.read > max_bytes { Err(Failure::BodyTooLarge { max_bytes }.into()) } else { Ok(bytes) }
+    }
+
+    /// actix-http 3.20: once a chunked body is dropped, its rest is awaited for however long it takes, and only then the
+    /// connection closed. While somebody holds the body, the answer closes it.
+    fn give_up(&mut self) -> ApiError {
+        let payload = self.payload.take();
+        actix_web::rt::spawn(async move {
+            sleep(HELD).await;
+            drop(payload);
+        });
+        Failure::BodyTooSlow { max_seconds: self.limit.max_seconds }.into()
+    }
+}
+
+/// Reads the whole body, as far as its client's share allows.
+async fn read_all(mut body: Body, mut share: Option<Share>) -> Result<(Vec<u8>, Option<Share>), ApiError> {
+    let mut bytes = Vec::with_capacity(body.announced);
+    while let Some(chunk) = body.next().await? {
+        let has_room = share.as_mut().is_none_or(|share| share.grow_to(bytes.len() + chunk.len()));
+        if !has_room {
+            return Err(Failure::Busy { retry_after_seconds: 1 }.into());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok((bytes, share))
 }
 
 /// Refuses a body that is compressed: nothing here decodes one, so no small body becomes a large one.
@@ -169,9 +257,9 @@ fn parse_json<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.is_empty() {
         return Err(ApiError::MalformedBody("The body is empty; a JSON object is expected.".into()));
     }
-    let value: Value = serde_json::from_slice(bytes)
+    let body = serde_json::from_slice(bytes)
         .map_err(|error| ApiError::MalformedBody(format!("The body is not valid JSON: {}.", describe(&error))))?;
-    let Value::Object(values) = value else {
+    let object::Body::Object(values) = body else {
         let fault = crate::fields::Fault {
             loc: vec!["body".into()],
             msg: "Input should be a JSON object".into(),

@@ -8,6 +8,9 @@ pub(crate) mod etag;
 pub(crate) mod failure;
 pub(crate) mod origin;
 pub(crate) mod problem;
+mod sent;
 pub(crate) mod server;
+pub(crate) mod shares;
 
 pub use body::{Json, PathId, Query};
+pub(crate) use sent::Sent;

@@ -2,13 +2,17 @@
 
 mod lines;
 mod output;
+mod quiet;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use lines::{Clock, JsonLines};
 pub(crate) use output::Output;
+use quiet::Quiet;
 
 /// The target of the one line that each request has.
 pub(crate) const REQUEST: &str = "keyfob::request";
@@ -23,10 +27,11 @@ pub(crate) fn start() -> std::io::Result<Option<Output>> {
     // written either, in the middle of a request (a log on a full disk, or a reader of both that went away).
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     if std::io::stdout().is_terminal() {
-        log.with_target(false).compact().init();
+        log.with_target(false).compact().finish().with(Quiet).init();
         return Ok(None);
     }
     let output = Output::start(std::io::stdout())?;
-    log.json().with_timer(Clock).event_format(JsonLines::default()).with_writer(output.lines()).init();
+    let log = log.json().with_timer(Clock).event_format(JsonLines::default()).with_writer(output.lines());
+    log.finish().with(Quiet).init();
     Ok(Some(output))
 }

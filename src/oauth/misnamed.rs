@@ -12,10 +12,15 @@ const MISNAMED: [(&str, &[&str]); 5] = [
     ("token", &["access_token", "refresh_token", "accessToken", "refreshToken"]),
 ];
 
+/// A name that people and libraries use for a parameter by mistake.
+pub(super) fn wrong_name(name: &str) -> Option<&'static str> {
+    MISNAMED.iter().flat_map(|(_, others)| others.iter()).find(|other| **other == name).copied()
+}
+
 /// The name under which a form seems to hold a parameter that it lacks.
 pub(super) fn other_name(form: &OAuthForm, name: &str) -> Option<&'static str> {
     let (_, others) = MISNAMED.iter().find(|(parameter, _)| *parameter == name)?;
-    others.iter().find(|other| form.peek(other).is_some()).copied()
+    others.iter().find(|other| form.peek(other).is_some() || form.has_wrong_name(other)).copied()
 }
 
 /// The error for a parameter that a form lacks.

@@ -33,7 +33,17 @@ impl Secure {
     }
 
     /// On a connection that is there, for the first of these protocols that the server knows.
-    fn over(mut stream: TcpStream, trusted: Pair, protocols: &[&str]) -> Option<Self> {
+    fn over(stream: TcpStream, trusted: Pair, protocols: &[&str]) -> Option<Self> {
+        match Self::try_over(stream, trusted, protocols) {
+            Ok(secure) => Some(secure),
+            Err(fault) => {
+                assert!(fault.to_string().contains("certificate"), "{fault}");
+                None
+            }
+        }
+    }
+
+    fn try_over(mut stream: TcpStream, trusted: Pair, protocols: &[&str]) -> std::io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(trusted.0.as_bytes()).unwrap()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -46,15 +56,9 @@ impl Secure {
             ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a read timeout");
         while connection.is_handshaking() {
-            match connection.complete_io(&mut stream) {
-                Ok(_) => {}
-                Err(fault) => {
-                    assert!(fault.to_string().contains("certificate"), "{fault}");
-                    return None;
-                }
-            }
+            connection.complete_io(&mut stream)?;
         }
-        Some(Self(StreamOwned::new(connection, stream)))
+        Ok(Self(StreamOwned::new(connection, stream)))
     }
 
     /// The status line of an answer whose body is not empty.
@@ -183,30 +187,53 @@ fn clients_that_never_do_their_handshake_keep_no_other_waiting() {
     });
 }
 
+#[test]
+fn over_tls_http_1_1_alone_is_spoken() {
+    let server = Server::at(Arc::new(home()));
+    let connect = || TcpStream::connect(&server.address).expect("the server listens");
+    for offered in [&["h2", "http/1.1"][..], &["http/1.1"], &[]] {
+        let mut client = Secure::over(connect(), FIRST, offered).expect("the certificate");
+        let expected = offered.contains(&"http/1.1").then_some(&b"http/1.1"[..]);
+        assert_eq!(client.0.conn.alpn_protocol(), expected, "of {offered:?}");
+        assert_eq!(client.status_of_health(), "HTTP/1.1 200 OK");
+    }
+    let refused =
+        Secure::try_over(connect(), FIRST, &["h2"]).err().expect("a client that speaks HTTP/2 alone is refused");
+    assert!(refused.to_string().contains("NoApplicationProtocol"), "{refused}");
+    // The preface of HTTP/2 is no request, whatever was agreed on.
+    let mut client = Secure::open(&server.address, FIRST).expect("the certificate");
+    client.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("the server reads");
+    let mut start = [0; 13];
+    client.0.read_exact(&mut start).expect("an answer");
+    assert_eq!(&start, b"HTTP/1.1 400 ");
+}
+
+#[test]
+fn a_wish_for_another_protocol_is_ignored_over_tls_too() {
+    let server = Server::at(Arc::new(home()));
+    let mut client = Secure::open(&server.address, FIRST).expect("the certificate");
+    for _ in 0..3 {
+        let wish = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        client.0.write_all(wish).expect("the server reads");
+        assert_eq!(client.status_of_health(), "HTTP/1.1 200 OK");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn connections_over_tls_are_limited_too_and_http_2_holds_one() {
+fn connections_over_tls_are_limited_too() {
     use crate::support::connect_from;
 
     let mut home = home();
     home.set("server.max_connections_per_address", "1");
     let server = Server::at(Arc::new(home));
-    // The preface and empty SETTINGS (RFC 9113 §3.4), upon which the server sends its own; or a request.
-    let preface = &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..];
-    let request = &b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"[..];
-    let kinds = [("h2", preface), ("http/1.1", request)];
-    let hold = |(protocol, first): (&str, &[u8])| {
+    let hold = || {
         let stream = connect_from(std::net::Ipv4Addr::new(127, 0, 0, 2), &server.address);
-        let mut wire = Secure::over(stream, FIRST, &[protocol]).expect("the certificate");
-        let is_answered = wire.0.write_all(first).is_ok() && wire.0.read_exact(&mut [0; 9]).is_ok();
+        let mut wire = Secure::over(stream, FIRST, &["http/1.1"]).expect("the certificate");
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let is_answered = wire.0.write_all(request).is_ok() && wire.0.read_exact(&mut [0; 9]).is_ok();
         is_answered.then_some(wire)
     };
-    for kind in kinds {
-        let mut held = None;
-        until("there is room", PATIENCE, || {
-            held = hold(kind);
-            held.is_some()
-        });
-        assert!(kinds.into_iter().all(|kind| hold(kind).is_none()), "beside one of {}", kind.0);
-    }
+    let _held = hold().expect("there is room for one");
+    assert!(hold().is_none() && hold().is_none(), "beside one");
 }

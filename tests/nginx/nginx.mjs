@@ -61,6 +61,14 @@ test('refusals are the service\'s own, with the right status', async () => {
   assert.deepEqual((await path.json()).errors[0].loc, ['path', 'id']);
 });
 
+test('150 requests with a body, one after another, are all answered by the service', async () => {
+  for (let number = 0; number < 150; number++) {
+    const answer = await sendJson('/signup', {});
+    assert.equal(answer.status, 422, `request ${number}`);
+    assert.equal((await answer.json()).errors.length, 2);
+  }
+});
+
 test('redirects stay under the prefix', async () => {
   const docs = `${BASE_URL}/docs`;
   for (const path of ['/', '/docs/']) {

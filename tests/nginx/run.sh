@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Drives Keyfob through Debian's nginx, by TLS, as docs/proxy.md sets it up: `bash tests/nginx/run.sh target/debug/keyfob`.
-# Three times: under a prefix that nginx takes off, under one that it passes on, and at the root of the host.
+# Four times: under a prefix that nginx takes off, under one that it passes on, at the root of the host, and with a proxy that
+# keeps its connections and asks for an upgrade each time, as many pages on nginx say.
 # nginx and Chromium it installs on Debian, as root, where they are missing; Node 20 with npm must be there.
 # BASE_PORT: the first of two free ports; unset: any.
 set -euo pipefail
@@ -24,6 +25,7 @@ main() {
   test_behind 'a prefix that nginx takes off' /auth prefix
   test_behind 'a prefix that nginx passes on' /auth prefix_passed_on
   test_behind 'no prefix' '' no_prefix
+  test_behind 'a proxy that asks for an upgrade' '' upgrading
 }
 
 fail() {
@@ -119,6 +121,13 @@ no_prefix() {
   page_block nginx 1 | awk '/^    location/ || /^    # RFC 8414/ { exit } { print }'
   page_block nginx 2
   echo '}'
+}
+
+# The same with connections that are kept, and the wish for an upgrade on each request.
+upgrading() {
+  echo 'upstream kept { server 127.0.0.1:8000; keepalive 8; }'
+  no_prefix | sed -e 's|proxy_pass http://127\.0\.0\.1:8000|proxy_pass http://kept|' \
+    -e 's|proxy_http_version 1\.1;|&\n    proxy_set_header Connection "upgrade";|'
 }
 
 # page_block LANGUAGE N: the Nth block in that language.

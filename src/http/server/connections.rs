@@ -1,12 +1,10 @@
 //! The connections of clients: how many one address may have, and what ends those whose client has gone or reads nothing.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
@@ -65,9 +63,7 @@ impl Connections {
     }
 
     /// Counts a new connection, or closes it. Over TLS it is new once the handshake is done.
-    pub(crate) fn admit(self: &Arc<Self>, io: &dyn Any, extensions: &mut Extensions) {
-        let tls = || io.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
-        let Some(stream) = io.downcast_ref::<TcpStream>().or_else(tls) else { return };
+    pub(crate) fn admit(self: &Arc<Self>, stream: &TcpStream, extensions: &mut Extensions) {
         let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
         if !self.is_limited(peer.ip(), local.ip()) {
             return;

@@ -1,18 +1,22 @@
 //! The middleware around every route: request id, HEAD as GET, the headers of every response, one log line.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
+use super::conversation::Turn;
 use super::request_id::{self, X_REQUEST_ID};
+use crate::http::Sent;
 use crate::http::caching::is_private;
-use crate::http::failure::Cause;
+use crate::http::failure::{Cause, ErrorForm, Failure};
+use crate::http::shares::{SMALL_BYTES, Share};
 use crate::log::REQUEST;
 use crate::metrics::Metrics;
 
@@ -22,13 +26,14 @@ pub(crate) async fn conventions(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
+    let answering = req.conn_data::<Rc<Turn>>().map(Turn::answering);
     let id = request_id::choose(&req);
     let method = req.method().clone();
     if method == Method::HEAD {
         // The connection remembers that it was HEAD and leaves the body out.
         req.head_mut().method = Method::GET;
     }
-    let mut res = next.call(req).await?;
+    let (mut res, share) = hold(next.call(req).await?.map_into_boxed_body());
     log(&res, &method, &id, started);
     if let Some(metrics) = res.request().app_data::<Data<Metrics>>() {
         let request = res.request();
@@ -45,7 +50,25 @@ pub(crate) async fn conventions(
     }
     headers.insert(X_REQUEST_ID, id);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Ok(res)
+    Ok(res.map_body(|_, body| Sent::new(body, share, answering)))
+}
+
+/// Counts a large answer against its client's share. One that reads none of its answers gets no further ones.
+fn hold(res: ServiceResponse) -> (ServiceResponse, Option<Share>) {
+    let bytes = match res.response().body().size() {
+        BodySize::Sized(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        BodySize::None | BodySize::Stream => 0,
+    };
+    let share = if bytes > SMALL_BYTES { Share::of(res.request()) } else { None };
+    let Some(mut share) = share else { return (res, None) };
+    if !res.request().method().is_safe() {
+        // What was done is not called undone.
+        share.grow_anyway(bytes);
+    } else if !share.grow_to(bytes) {
+        let refused = ErrorForm::error(res.request(), Failure::Busy { retry_after_seconds: 1 });
+        return (res.error_response(refused), None);
+    }
+    (res, Some(share))
 }
 
 /// One line a request: never the query string, a header or a body, which may hold secrets.

@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::failure::{ErrorForm, Failure};
 
 /// Largest request target and headers together, in bytes: twice what nginx takes (4 buffers of 8 KiB), so that a token far
-/// too long is still told so by 401. actix-http 3.20 by itself takes 96 headers and 128 KiB, and h2 what 16 MiB hold.
+/// too long is still told so by 401. actix-http 3.20 by itself takes 96 headers and 128 KiB.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Connections at a time; further ones wait to be accepted, until idle ones have been closed.
 const MAX_CONNECTIONS: u64 = 16_384;

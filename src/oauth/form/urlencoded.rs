@@ -1,0 +1,88 @@
+//! A form of the type `application/x-www-form-urlencoded`, read while it arrives.
+
+use percent_encoding::percent_decode;
+
+use super::{MAX_VALUE_BYTES, OAuthForm, Reader, unreadable};
+use crate::oauth::error::OAuthError;
+
+/// Longer names are not known, however they are encoded: three bytes for each.
+const MAX_NAME_BYTES: usize = 3 * 32;
+
+/// Strict where the usual parsers replace what they cannot read: a password must not change on its way.
+#[derive(Default)]
+pub(super) struct Urlencoded {
+    reader: Reader,
+    name: Vec<u8>,
+    value: Vec<u8>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Place {
+    #[default]
+    Name,
+    Value(&'static str),
+    /// In the value of a parameter that nobody asks for.
+    Ignored,
+}
+
+impl Urlencoded {
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), OAuthError> {
+        while let Some((first, rest)) = bytes.split_first() {
+            match (self.place, first) {
+                (_, b'&') => self.end_pair()?,
+                (Place::Name, b'=') => self.begin_value()?,
+                (Place::Name, byte) if self.name.len() < MAX_NAME_BYTES => self.name.push(*byte),
+                (Place::Value(name), byte) => self.push(name, *byte)?,
+                _ => {}
+            }
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<OAuthForm, OAuthError> {
+        self.end_pair()?;
+        Ok(self.reader.form)
+    }
+
+    /// The bytes that are held of the pair that is being read.
+    #[cfg(test)]
+    pub(super) const fn buffered(&self) -> usize {
+        self.name.capacity() + self.value.capacity()
+    }
+
+    fn begin_value(&mut self) -> Result<(), OAuthError> {
+        self.reader.count()?;
+        // Nobody asks for a name that is not UTF-8.
+        let name = decode(&self.name).ok();
+        self.place = name.and_then(|name| self.reader.known(&name)).map_or(Place::Ignored, Place::Value);
+        Ok(())
+    }
+
+    fn push(&mut self, name: &str, byte: u8) -> Result<(), OAuthError> {
+        if self.value.len() >= 3 * MAX_VALUE_BYTES {
+            return Err(super::too_long(name));
+        }
+        self.value.push(byte);
+        Ok(())
+    }
+
+    fn end_pair(&mut self) -> Result<(), OAuthError> {
+        match self.place {
+            Place::Name if self.name.is_empty() => {}
+            Place::Name => self.reader.count()?,
+            Place::Value(name) => self.reader.keep(name, decode(&self.value)?)?,
+            Place::Ignored => {}
+        }
+        self.name.clear();
+        self.value.clear();
+        self.place = Place::Name;
+        Ok(())
+    }
+}
+
+fn decode(part: &[u8]) -> Result<String, OAuthError> {
+    let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced).decode_utf8().map(String::from).map_err(|_| unreadable())
+}
