@@ -81,8 +81,22 @@ impl From<UserRow> for User {
     }
 }
 
+/// Inside a write: keeps the row of a user as it is until the write is done. On SQLite a write has the whole database to
+/// itself anyway.
+pub(crate) fn lock_user(conn: &mut Conn, id: Id) -> Result<()> {
+    if let Conn::Postgres(conn) = conn {
+        users::table.find(id).select(users::id).for_update().execute(conn)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn find_user(conn: &mut Conn, id: Id) -> Result<Option<UserRow>> {
     query::find(conn, users::table.find(id).select(query::columns_of::<UserRow>()))
+}
+
+/// The id of the account with that address.
+pub(crate) fn find_id_by_email_key(conn: &mut Conn, key: &str) -> Result<Option<Id>> {
+    query::find(conn, users::table.filter(users::email_key.eq(key)).select(users::id))
 }
 
 pub(crate) fn find_user_by_email_key(conn: &mut Conn, key: &str) -> Result<Option<UserRow>> {

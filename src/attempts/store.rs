@@ -6,8 +6,10 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
 use super::windows::{CLOCKS_DIFFER_SECONDS, Name};
-use crate::db::schema::{attempts, sessions, users};
+use crate::accounts::store as accounts;
+use crate::db::schema::attempts;
 use crate::db::{Conn, StoreError, Timestamp};
+use crate::sessions::store as sessions;
 
 type Result<T> = std::result::Result<T, StoreError>;
 type Statement = BoxedSqlQuery<'static, <Conn as diesel::Connection>::Backend, SqlQuery>;
@@ -99,9 +101,6 @@ pub(super) fn delete_over(conn: &mut Conn, before: Timestamp) -> Result<bool> {
 
 /// From where the account with that e-mail address was logged in, as far as its sessions tell.
 pub(super) fn list_addresses(conn: &mut Conn, email_key: &str) -> Result<Vec<String>> {
-    let user = users::table.filter(users::email_key.eq(email_key)).select(users::id);
-    let Some(id) = user.first::<crate::db::Id>(conn).optional()? else { return Ok(Vec::new()) };
-    let addresses = sessions::table.filter(sessions::user_id.eq(id)).select(sessions::ip).distinct();
-    let addresses: Vec<Option<String>> = addresses.limit(MAX_ADDRESSES).load(conn)?;
-    Ok(addresses.into_iter().flatten().collect())
+    let Some(id) = accounts::find_id_by_email_key(conn, email_key)? else { return Ok(Vec::new()) };
+    sessions::list_addresses(conn, id, MAX_ADDRESSES)
 }

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{CommandError, print};
+use crate::clients::store::{self, ClientRow};
 use crate::clients::{BUILTIN_CLIENT, Grant, is_client_text, new_secret};
 use crate::config::Settings;
 use crate::db::{Db, StoreError, Timestamp};
-use crate::tokens::store::{self, ClientRow};
 use crate::tokens::{ScopeSet, scope::UnknownScope};
 
 #[derive(clap::Subcommand)]

@@ -3,11 +3,11 @@
 use super::{CommandError, print};
 use crate::accounts::email_keys::{self, Shared};
 use crate::clients::Grant;
+use crate::clients::store::{self, ClientRow};
 use crate::config::safety::{Finding, KEYS_AT_REST, PASSWORD_GRANT, UNIQUE_NAMES};
 use crate::config::{DatabaseUrl, Settings};
 use crate::db::Db;
 use crate::tokens::keyring;
-use crate::tokens::store::{self, ClientRow};
 
 #[derive(clap::Args)]
 #[command(

@@ -10,7 +10,6 @@ use diesel::{Connection, ConnectionError, PgConnection, QueryResult, RunQueryDsl
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::StoreError;
-use super::id::Id;
 use crate::config::{DatabaseSettings, DatabaseUrl, PostgresUrl};
 
 /// A connection to either back end.
@@ -57,16 +56,6 @@ impl Conn {
             Self::Postgres(_) => format!("SELECT COUNT(to_regclass('{name}')) AS found"),
         };
         Ok(diesel::sql_query(query).get_result::<Found>(self)?.found > 0)
-    }
-
-    /// Inside a write: keeps a user's row as it is until the write is done. On SQLite a write has the whole database to
-    /// itself anyway. (diesel 2.3: `for_update` does not compile for two back ends.)
-    pub(crate) fn lock_user(&mut self, id: Id) -> Result<(), StoreError> {
-        if let Self::Postgres(conn) = self {
-            let statement = diesel::sql_query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE");
-            statement.bind::<diesel::sql_types::BigInt, _>(id).execute(conn)?;
-        }
-        Ok(())
     }
 
     /// Inside a write: waits until no other process is at this point, for what must be done by one alone. On SQLite a

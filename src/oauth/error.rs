@@ -5,10 +5,12 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::attempts::TooMany;
+use crate::clients::ClientError;
 use crate::db::StoreError;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
 use crate::passwords::Busy;
+use crate::sessions::error::SessionError;
 use crate::tokens::REALM;
 use crate::tokens::keys::KeyError;
 
@@ -135,6 +137,33 @@ impl From<KeyError> for OAuthError {
 impl From<Busy> for OAuthError {
     fn from(Busy { retry_after_seconds }: Busy) -> Self {
         Failure::Busy { retry_after_seconds }.into()
+    }
+}
+
+impl From<ClientError> for OAuthError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Unknown => Self::InvalidClient,
+            ClientError::NotAllowed => Self::UnauthorizedClient,
+        }
+    }
+}
+
+impl From<SessionError> for OAuthError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::NoAccount => Self::WrongCredentials,
+            SessionError::InvalidRefreshToken => Self::InvalidRefreshToken,
+            SessionError::NoScopeLeft => {
+                Self::InvalidScope("None of the requested scopes is allowed to this user and client".into())
+            }
+            SessionError::WiderScope => {
+                Self::InvalidScope("A refresh may only narrow the scope that was granted".into())
+            }
+            SessionError::Client(error) => error.into(),
+            SessionError::Store(error) => error.into(),
+            SessionError::Key(error) => error.into(),
+        }
     }
 }
 

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::TokenAnswer;
+use super::credentials::ClientCredentials;
 use super::error::OAuthError;
 use super::form::OAuthForm;
 use super::misnamed::{missing, other_name};
 use crate::accounts::Email;
 use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
-use crate::clients::{Client, ClientCredentials, Grant};
+use crate::clients::{Client, Grant};
 use crate::db::{Db, Timestamp};
 use crate::http::failure::Failure;
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
@@ -53,7 +54,7 @@ impl Grants<'_> {
             }
             TokenRequest::RefreshToken { token, scope } => {
                 let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
-                self.sessions.refresh(token.expose_secret(), scope, &client).await
+                Ok(self.sessions.refresh(token.expose_secret(), scope, &client).await?.into())
             }
         }
     }
@@ -83,8 +84,8 @@ impl Grants<'_> {
         for _ in 0..MAX_COMPARISONS {
             let (user, renewed_hash) = self.check_password(key.clone(), password.clone(), origin.ip).await?;
             let log_in = LogIn { user, renewed_hash, asked: asked.clone(), origin: origin.clone() };
-            if let Some(answer) = self.sessions.open(log_in, client).await? {
-                return Ok(answer);
+            if let Some(issued) = self.sessions.open(log_in, client).await? {
+                return Ok(issued.into());
             }
         }
         Err(Failure::Unavailable("the password hash was replaced again and again".into()).into())

@@ -1,6 +1,7 @@
 //! The OAuth2 endpoints (RFC 6749, 7009, 7662, 8414, 7517): how a token is requested, inspected and revoked.
 
 pub(crate) mod answer;
+pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod grant;

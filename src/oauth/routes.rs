@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::answer::TokenAnswer;
+use super::credentials::ClientCredentials;
 use super::error::{OAuthError, SUCCESS};
 use super::form::OAuthForm;
 use super::grant::Grants;
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
-use crate::clients::{ClientCredentials, Grant};
+use crate::clients::Grant;
 use crate::db::{Db, Timestamp};
 use crate::http::origin::{client_address, user_agent};
 use crate::metrics::{self, Metrics};

@@ -1,16 +1,16 @@
 //! How a session begins: a log-in whose password was right is looked at once more, when nobody can change the account or
 //! the client any more.
 
+use super::error::SessionError;
+use super::issue::Issued;
 use super::refresh_token::{RefreshToken, SessionSecret};
 use super::revocations::store::{Ended, Which, end_sessions};
+use super::store::{self, NewSession};
 use super::{Lives, Origin, Sessions};
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::clients::{Client, Grant};
 use crate::db::{Conn, Id, StoreError, Timestamp};
-use crate::oauth::OAuthError;
-use crate::oauth::answer::TokenAnswer;
 use crate::tokens::scope::ScopeSet;
-use crate::tokens::store::{self, NewSession};
 
 /// The generation of a session's first refresh token.
 const FIRST_GENERATION: i64 = 1;
@@ -29,7 +29,7 @@ pub(crate) struct LogIn {
 /// How a log-in ended inside the transaction.
 enum Opened {
     Session { id: Id, scope: ScopeSet, client: Client, ended: Vec<Ended> },
-    Refused(OAuthError),
+    Refused(SessionError),
     HashReplaced,
 }
 
@@ -43,7 +43,7 @@ struct Terms {
 
 impl Sessions {
     /// Begins a session; `None` where the account has another hash by now, with which the password must be compared.
-    pub(crate) async fn open(&self, log_in: LogIn, client: &Client) -> Result<Option<TokenAnswer>, OAuthError> {
+    pub(crate) async fn open(&self, log_in: LogIn, client: &Client) -> Result<Option<Issued>, SessionError> {
         let now = Timestamp::now();
         let secret = SessionSecret::generate()?;
         let (user_id, client) = (log_in.user.id, client.clone());
@@ -57,7 +57,7 @@ impl Sessions {
             Opened::Session { id, scope, client, ended } => {
                 self.revocations.add(&ended, now);
                 let token = RefreshToken { session_id: id, generation: FIRST_GENERATION, secret };
-                self.answer(user_id, &client, &token, scope, now).map(Some)
+                Ok(Some(self.issue(user_id, &client, &token, scope, now)?))
             }
             Opened::Refused(error) => Err(error),
             Opened::HashReplaced => Ok(None),
@@ -73,18 +73,19 @@ fn open_in(
     now: Timestamp,
 ) -> Result<Opened, StoreError> {
     let user_id = log_in.user.id;
-    conn.lock_user(user_id)?;
+    accounts::lock_user(conn, user_id)?;
     let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
-        return Ok(Opened::Refused(OAuthError::WrongCredentials));
+        return Ok(Opened::Refused(SessionError::NoAccount));
     };
     if user.password_hash != log_in.user.password_hash {
         return Ok(Opened::HashReplaced);
     }
-    let checked = client.look_again(conn, Grant::Password)?;
-    let checked =
-        checked.and_then(|client| Ok((granted(log_in.asked.as_ref(), user.is_admin, &client.scopes)?, client)));
-    let (scope, client) = match checked {
-        Ok(checked) => checked,
+    let client = match client.look_again(conn, Grant::Password)? {
+        Ok(client) => client,
+        Err(error) => return Ok(Opened::Refused(error.into())),
+    };
+    let scope = match granted(log_in.asked.as_ref(), user.is_admin, &client.scopes) {
+        Ok(scope) => scope,
         Err(error) => return Ok(Opened::Refused(error)),
     };
     if let Some(hash) = &log_in.renewed_hash {
@@ -119,12 +120,11 @@ fn session(log_in: &LogIn, client: &Client, scope: &ScopeSet, terms: &Terms, now
 }
 
 /// What the user and the client may both have of what was asked for.
-fn granted(asked: Option<&ScopeSet>, is_admin: bool, of_client: &ScopeSet) -> Result<ScopeSet, OAuthError> {
+fn granted(asked: Option<&ScopeSet>, is_admin: bool, of_client: &ScopeSet) -> Result<ScopeSet, SessionError> {
     let may_have = ScopeSet::of_user(is_admin).intersection(of_client);
     let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
     if scope.is_empty() {
-        let none_left = "None of the requested scopes is allowed to this user and client".to_owned();
-        return Err(OAuthError::InvalidScope(none_left));
+        return Err(SessionError::NoScopeLeft);
     }
     Ok(scope)
 }

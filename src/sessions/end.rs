@@ -4,7 +4,7 @@ use super::Sessions;
 use super::revocations::store::{Which, end_sessions};
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::db::{Conn, Db, Id, StoreError, Timestamp};
-use crate::tokens::store;
+use crate::sessions::store;
 
 /// Who makes a request, and in which session.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Sessions {
         self.db
             .write(move |conn| {
                 // No log-in that knows the old state may begin a session until this is done.
-                conn.lock_user(user_id)?;
+                accounts::lock_user(conn, user_id)?;
                 let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
                     return Ok(Err(CallerGone::Account));
                 };
@@ -100,7 +100,7 @@ impl Sessions {
 pub(crate) async fn end_sessions_of_user(db: &Db, user_id: Id, now: Timestamp) -> Result<(), StoreError> {
     db.write(move |conn| {
         // A log-in that is under way is done before these are ended, or begins its session afterwards.
-        conn.lock_user(user_id)?;
+        accounts::lock_user(conn, user_id)?;
         end_sessions(conn, Which::AllOf { user_id, except: None }, now).map(drop)
     })
     .await

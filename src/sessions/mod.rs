@@ -3,10 +3,13 @@
 
 pub(crate) mod begin;
 pub(crate) mod end;
+pub(crate) mod error;
+pub(crate) mod issue;
 pub(crate) mod refresh_token;
 mod renew;
 pub(crate) mod revocations;
 pub(crate) mod rotation;
+pub(crate) mod store;
 mod upkeep;
 pub(crate) mod uses;
 
@@ -24,10 +27,10 @@ use crate::db::{Db, Id, StoreError, Timestamp};
 use crate::tokens::access::AccessToken;
 use crate::tokens::jwt::Refusal;
 use crate::tokens::keyring::{Keyring, KeyringError, refresh_key};
-use crate::tokens::store::{self, SessionRow};
 use refresh_token::RefreshTokens;
 use revocations::Revocations;
 use rotation::{Verdict, judge};
+use store::SessionRow;
 use uses::Uses;
 
 /// Where a sign-in comes from, as the user is shown it.

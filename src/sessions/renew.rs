@@ -1,21 +1,21 @@
 //! How a session is renewed (RFC 6749 §6), by the rotation rule.
 
+use super::error::SessionError;
+use super::issue::Issued;
 use super::refresh_token::RefreshToken;
 use super::revocations::store::{Ended, Which, end_sessions};
 use super::rotation::{Verdict, judge};
+use super::store::{self, SessionRow};
 use super::{Lives, Sessions};
 use crate::accounts::store as accounts;
 use crate::clients::{Client, Grant};
 use crate::db::{Conn, Id, StoreError, Timestamp};
-use crate::oauth::OAuthError;
-use crate::oauth::answer::TokenAnswer;
 use crate::tokens::scope::ScopeSet;
-use crate::tokens::store::{self, SessionRow};
 
 /// How a refresh ended inside the transaction.
 enum Refreshed {
     Issued { user_id: Id, client: Client, may_have: ScopeSet, generation: i64 },
-    Refused(OAuthError),
+    Refused(SessionError),
     Stolen(Vec<Ended>),
 }
 
@@ -26,29 +26,29 @@ impl Sessions {
         text: &str,
         asked: Option<ScopeSet>,
         client: &Client,
-    ) -> Result<TokenAnswer, OAuthError> {
+    ) -> Result<Issued, SessionError> {
         let now = Timestamp::now();
-        let presented = self.refresh_tokens.read(text).ok_or(OAuthError::InvalidRefreshToken)?;
+        let presented = self.refresh_tokens.read(text).ok_or(SessionError::InvalidRefreshToken)?;
         let (token, asked_inside, client) = (presented.clone(), asked.clone(), client.clone());
         let lives = Lives::of(&self.settings);
         let refreshed = self
             .db
             .write(move |conn| match client.look_again(conn, Grant::RefreshToken)? {
                 Ok(client) => refresh_in(conn, &token, asked_inside.as_ref(), (&client, lives), now),
-                Err(error) => Ok(Refreshed::Refused(error)),
+                Err(error) => Ok(Refreshed::Refused(error.into())),
             })
             .await?;
         match refreshed {
             Refreshed::Issued { user_id, client, may_have, generation } => {
                 let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
                 let live = RefreshToken { generation, ..presented };
-                self.answer(user_id, &client, &live, scope, now)
+                Ok(self.issue(user_id, &client, &live, scope, now)?)
             }
             Refreshed::Refused(error) => Err(error),
             Refreshed::Stolen(ended) => {
                 self.revocations.add(&ended, now);
                 tracing::warn!(session = presented.session_id.get(), "refresh token used twice: session revoked");
-                Err(OAuthError::InvalidRefreshToken)
+                Err(SessionError::InvalidRefreshToken)
             }
         }
     }
@@ -62,7 +62,7 @@ fn refresh_in(
     (client, lives): (&Client, Lives),
     now: Timestamp,
 ) -> Result<Refreshed, StoreError> {
-    let refused = Ok(Refreshed::Refused(OAuthError::InvalidRefreshToken));
+    let refused = Ok(Refreshed::Refused(SessionError::InvalidRefreshToken));
     let lives = lives.for_client(client);
     loop {
         let Some(mut session) = store::find_session(conn, token.session_id)? else { return refused };
@@ -85,8 +85,7 @@ fn refresh_in(
         }
         let granted = ScopeSet::parse(&session.scope).map_err(|error| StoreError::Internal(error.to_string()))?;
         if asked.is_some_and(|asked| !asked.is_subset_of(&granted)) {
-            let wider = "A refresh may only narrow the scope that was granted".to_owned();
-            return Ok(Refreshed::Refused(OAuthError::InvalidScope(wider)));
+            return Ok(Refreshed::Refused(SessionError::WiderScope));
         }
         // Lost the race against another replica: look again what the token means now.
         if let Some(generation) = issue(conn, &session, verdict, lives, now)? {

@@ -5,7 +5,7 @@
 //! the live one arrived. Everything older is a copy in the wrong hands.
 
 use crate::db::Timestamp;
-use crate::tokens::store::SessionRow;
+use crate::sessions::store::SessionRow;
 
 /// How much earlier than the rotation a request may seem to come, in seconds: clocks of replicas differ, and requests wait.
 /// Where it is more, the clock was set back, and the grace time is not stretched by that.

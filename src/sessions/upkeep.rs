@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Sessions;
 use super::uses::Noted;
 use crate::db::{StoreError, Timestamp};
-use crate::tokens::store;
+use crate::sessions::store;
 
 /// How long ended sessions are kept, in seconds: somebody may ask what became of one.
 const KEEP_ENDED_SECONDS: u64 = 7 * 86400;

@@ -15,7 +15,6 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::accounts::Email;
-use crate::clients::ClientCredentials;
 use crate::config::Algorithm;
 use crate::db::page::Cursor;
 use crate::db::{Id, Timestamp};
@@ -24,6 +23,7 @@ use crate::guard::AuthError;
 use crate::guard::authenticate::bearer_token;
 use crate::http::origin::{TrustedProxies, client_address};
 use crate::oauth::OAuthError;
+use crate::oauth::credentials::ClientCredentials;
 use crate::oauth::form::{KNOWN, MAX_PARAMETERS, MAX_VALUE_BYTES, OAuthForm, parse_urlencoded};
 use crate::sessions::refresh_token::RefreshTokens;
 use crate::tokens::jwt::{CLOCK_SKEW_SECONDS, JwtKey, Refusal, check};
