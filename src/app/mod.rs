@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_service_whose_writer_or_background_has_died_is_not_ready() {
+    async fn a_service_of_which_a_thread_has_died_is_not_ready() {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("keyfob.db").display());
         let env = [("KEYFOB__DATABASE__URL", url.as_str()), ("KEYFOB__PASSWORD__BCRYPT_COST", "4")];
@@ -252,6 +252,15 @@ mod tests {
         assert_eq!(
             readiness(&keyfob, |cfg| {
                 cfg.app_data(Data::new(Pulse::default()));
+            })
+            .await,
+            503
+        );
+        let mut passwords = Passwords::start(&settings.password).expect("threads");
+        passwords.end_threads();
+        assert_eq!(
+            readiness(&keyfob, |cfg| {
+                cfg.app_data(Data::new(passwords));
             })
             .await,
             503

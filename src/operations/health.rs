@@ -13,6 +13,7 @@ use crate::db::Db;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
 use crate::http::problem::Problem;
+use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 
 /// How long the database may take to answer.
@@ -68,10 +69,11 @@ pub(crate) async fn check_health() -> HttpResponse {
 pub(crate) async fn check_readiness(
     db: Data<Db>,
     sessions: Data<Sessions>,
+    passwords: Data<Passwords>,
     background: Data<Pulse>,
 ) -> Result<HttpResponse, ApiError> {
     // Neither comes back by itself.
-    if !db.is_alive() || !background.is_alive() {
+    if !db.is_alive() || !passwords.is_alive() || !background.is_alive() {
         return Err(Failure::Unavailable("a thread of the service has died: restart it".into()).into());
     }
     let slow = || Failure::Unavailable("the database did not answer within 1 s".into());

@@ -50,6 +50,17 @@ impl Passwords {
         Ok(Self { queue, comparer: Arc::new(Comparer::new(settings.bcrypt_cost)) })
     }
 
+    /// Whether all threads work.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.queue.is_alive()
+    }
+
+    /// As if the threads had died.
+    #[cfg(test)]
+    pub(crate) fn end_threads(&mut self) {
+        self.queue.end_threads();
+    }
+
     /// Has the queue and the work watched from now on.
     pub(crate) fn watch(&self, queue: metrics::Queue, work: metrics::PasswordWork) {
         self.queue.watch(queue);

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -59,7 +60,7 @@ struct State {
 /// The queue; its threads end when it is dropped.
 pub(super) struct Queue {
     shared: Arc<Shared>,
-    threads: usize,
+    threads: Vec<JoinHandle<()>>,
     max_wait: Duration,
     watched: OnceLock<metrics::Queue>,
 }
@@ -72,12 +73,32 @@ impl Queue {
     pub(super) fn start(threads: usize, length: usize, max_wait: Duration) -> std::io::Result<Self> {
         let state = Mutex::new(State { turns: Turns::new(length), is_closed: false });
         let shared = Arc::new(Shared { state, changed: Condvar::new(), work_micros: AtomicU64::new(0) });
-        let queue = Self { shared, threads, max_wait, watched: OnceLock::new() };
+        let mut queue = Self { shared, threads: Vec::new(), max_wait, watched: OnceLock::new() };
         for number in 0..threads {
             let shared = Arc::clone(&queue.shared);
-            std::thread::Builder::new().name(format!("keyfob-hash-{number}")).spawn(move || shared.work())?;
+            let thread = std::thread::Builder::new().name(format!("keyfob-hash-{number}"));
+            queue.threads.push(thread.spawn(move || shared.work())?);
         }
         Ok(queue)
+    }
+
+    /// Whether all threads work.
+    pub(super) fn is_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
+    /// As if the threads had died of something that they do not survive.
+    #[cfg(test)]
+    pub(super) fn end_threads(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        self.threads.push(std::thread::spawn(|| ()));
+        while self.is_alive() {
+            std::thread::yield_now();
+        }
     }
 
     /// Has it watched from now on.
@@ -122,7 +143,7 @@ impl Queue {
     /// Nobody waits for longer than `max_wait`, so what waits now is gone by then.
     fn busy(&self, ahead: usize) -> Busy {
         let each = Duration::from_micros(self.shared.work_micros.load(Ordering::Relaxed));
-        let rounds = u32::try_from(ahead.div_ceil(self.threads.max(1))).unwrap_or(u32::MAX);
+        let rounds = u32::try_from(ahead.div_ceil(self.threads.len().max(1))).unwrap_or(u32::MAX);
         let until_done = each.saturating_mul(rounds).min(self.max_wait);
         Busy { retry_after_seconds: until_done.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1) }
     }
