@@ -1,5 +1,5 @@
-//! Reads `.env`. dotenvy and its successors replace a variable that is not set with nothing, and end a variable's name at
-//! `_`: they would silently lose half of a password that contains `$`. So this parser is our own, and strict.
+//! Reads `.env`. dotenvy and its successors replace an unset variable with nothing, and end a variable's name at `_`:
+//! they would silently lose half of a password that contains `$`. So this parser is our own, and strict.
 //!
 //! A line is `NAME=value`, with or without `export` before it; a line that begins with `#` is a comment.
 //! - In single quotes every character stands for itself, line breaks too.
