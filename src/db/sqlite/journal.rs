@@ -13,7 +13,7 @@ use crate::db::connection::{Conn, SQLITE_PATIENCE};
 
 /// Four times the size at which SQLite copies.
 const LARGE: u64 = 16 * 1024 * 1024;
-/// Longest wait for reads; it cuts off one that does not end, such as a backup or a shell.
+/// Longest wait for present reads, in milliseconds: some do not end soon, such as a backup or a shell.
 const SHORT_PATIENCE: &str = "PRAGMA busy_timeout = 50";
 
 pub(in crate::db) struct Journal {

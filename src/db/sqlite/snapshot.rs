@@ -73,7 +73,7 @@ impl Snapshot {
         Ok(Self { lent, taken_at, commits: commits.clone(), seen })
     }
 
-    /// Whether the snapshot is of that database and includes every acknowledged write.
+    /// Whether the snapshot is of that database, recent, and includes every commit of this process.
     fn is_current(&self, commits: &Commits) -> bool {
         let is_same = Arc::ptr_eq(&self.commits.0, &commits.0);
         is_same && self.seen == commits.count() && self.taken_at.elapsed() < MAX_AGE
@@ -164,7 +164,7 @@ mod tests {
         count: i64,
     }
 
-    /// A database with an empty table, and what another process would have open of it.
+    /// A database with an empty table, and a connection like that of another process.
     struct Setup {
         db: Db,
         elsewhere: Conn,
