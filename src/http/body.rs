@@ -32,7 +32,7 @@ pub(crate) struct BodyLimit {
     pub max_seconds: u64,
 }
 
-/// How long to hold the rest of a refused body, so that the response is sent before the body is dropped.
+/// How long to hold the rest of a body that timed out, so that the response is sent before the body is dropped.
 const HELD: Duration = Duration::from_secs(1);
 
 /// The longest part of a client's token that an error repeats.
@@ -106,7 +106,7 @@ pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
 
 /// A request body as it arrives, within the limits.
 pub(crate) struct Body {
-    /// `None` once the body was refused.
+    /// `None` once the body has ended or timed out.
     payload: Option<actix_web::web::Payload>,
     limit: BodyLimit,
     read: usize,

@@ -82,7 +82,7 @@ impl std::fmt::Debug for Turn {
 }
 
 impl Turn {
-    /// Hold this until the present request is answered.
+    /// A guard to hold until the present request is answered.
     pub(crate) fn answering(self: &Rc<Self>) -> Answering {
         Answering(Rc::clone(self))
     }
