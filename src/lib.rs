@@ -1,12 +1,13 @@
-//! Sign-up, log-in and token-protected routes: an OAuth2 password-grant service, and the library it is made of.
+//! Sign-up, login and token-protected routes: an OAuth2 password-grant service, and the library behind it.
 //!
-//! RFC 9700 §2.4 says that the password grant must not be used, because the app sees the password. Keyfob uses it all the
-//! same, for first-party apps only: there whoever runs the log-in also makes the app, and would see the password anyway.
+//! RFC 9700 §2.4 says that the password grant must not be used, because the app sees the password. Keyfob uses it all
+//! the same, but only for first-party apps: there the operator of the login also makes the app, and would see the
+//! password anyway.
 //!
-//! The whole service in an application of your own is [`Keyfob::configure`]; a handler of your own is closed to
-//! everybody without a token by taking a [`CurrentUser`], or by the [`bearer`] middleware.
+//! [`Keyfob::configure`] adds the whole service to your own application. To protect a handler of your own, take a
+//! [`CurrentUser`] in it, or use the [`bearer`] middleware: requests without a valid token are refused.
 //!
-//! The cargo feature `postgres-tls` brings TLS to PostgreSQL, and needs OpenSSL with its headers to be built.
+//! The cargo feature `postgres-tls` adds TLS to PostgreSQL connections. Building it needs OpenSSL with its headers.
 
 mod accounts;
 mod app;

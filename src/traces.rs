@@ -1,7 +1,7 @@
-//! Traces for OpenTelemetry: one span a request, sent by OTLP over HTTP (protobuf) from a thread of its own. Where the
+//! Traces for OpenTelemetry: one span a request, sent by OTLP over HTTP (protobuf) from a dedicated thread. If the
 //! caller names its trace (W3C Trace Context, `traceparent`), the span belongs to it.
 //!
-//! Only with the cargo feature `otlp`, and only if `log.otlp_endpoint` is set. The only file that knows `opentelemetry`.
+//! Only with the cargo feature `otlp`, and only if `log.otlp_endpoint` is set. The only file that uses `opentelemetry`.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-/// Where traces go at a collector (OTLP 1.x, "OTLP/HTTP Request").
+/// A collector's path for traces (OTLP 1.x, "OTLP/HTTP Request").
 const PATH: &str = "/v1/traces";
 const EXPORT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -30,10 +30,10 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// Sends to the collector at that URL; whether it is there shows when the first spans go out.
+    /// Sends to the collector at that URL; only the first spans show whether it is reachable.
     ///
     /// # Errors
-    /// When the URL is none.
+    /// If the URL is invalid.
     pub(crate) fn start(endpoint: &str) -> Result<Self, String> {
         let exporter = SpanExporter::builder()
             .with_http()
@@ -47,7 +47,8 @@ impl Traces {
         Ok(Self { provider, tracer, propagator: TraceContextPropagator::new() })
     }
 
-    /// An answered request. It is named after the route: neither the path, which holds ids, nor the query string is told.
+    /// Records a finished request, named after the route: the span has neither the path, which holds ids, nor the query
+    /// string.
     pub(crate) fn record(&self, req: &HttpRequest, status: StatusCode, id: &str, took: Duration) {
         let route = req.match_pattern();
         let name = route.as_ref().map_or_else(|| req.method().to_string(), |route| format!("{} {route}", req.method()));
@@ -71,7 +72,7 @@ impl Traces {
         span.end_with_timestamp(end);
     }
 
-    /// Sends what has not been sent yet.
+    /// Sends the remaining spans.
     pub(crate) fn close(&self) {
         if let Err(error) = self.provider.shutdown() {
             tracing::warn!(cause = %error, "traces could not be sent");
@@ -79,7 +80,7 @@ impl Traces {
     }
 }
 
-/// What a request says about the trace it belongs to.
+/// The request's headers, which name the trace it belongs to.
 struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {

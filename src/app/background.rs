@@ -1,5 +1,5 @@
-//! What the service does by itself: learns of revocations, failed attempts, new keys and costlier hashes, writes noted uses,
-//! deletes what has expired.
+//! Background work: reads revocations, failed attempts, new keys and kinds of password hashes, writes recorded uses,
+//! and deletes expired rows.
 
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
@@ -21,12 +21,12 @@ use crate::sessions::Sessions;
 use crate::sessions::revocations::POLL_MILLIS;
 use crate::tokens::keyring::RELOAD_SECONDS;
 
-/// How often expired rows are looked for.
+/// Time between two sweeps for expired rows.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long the last uses may take to be written: a database that is away does not hold up the end.
+/// Limit for writing the last uses: an unreachable database does not delay shutdown.
 const LAST_ROUND: Duration = Duration::from_secs(3);
 
-/// What it works with.
+/// What the background work needs.
 pub(crate) struct Work {
     pub db: Db,
     pub sessions: Arc<Sessions>,
@@ -34,7 +34,7 @@ pub(crate) struct Work {
     pub passwords: Arc<Passwords>,
 }
 
-/// The thread that does it; ends, after a last round, when this is dropped.
+/// The background thread; dropping this ends it after a last round.
 #[derive(Debug)]
 pub(crate) struct Background {
     stop: Option<Sender<()>>,
@@ -43,7 +43,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// A thread of its own, so that it also runs inside another application, whatever its runtime.
+    /// A thread of its own, so that it also runs inside another application, on any runtime.
     pub(crate) fn start(work: Work) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = channel();
@@ -73,7 +73,7 @@ impl Drop for Background {
 async fn run(work: &Work, stopped: Receiver<()>) {
     let sessions = &work.sessions;
     {
-        // Side by side: writes that must wait for the database do not keep news away.
+        // Concurrently, so that writes that wait for the database do not delay news.
         let rounds = pin!(join(listen(sessions, &work.attempts), keep_up(work)));
         select(rounds, stopped).await;
     }
@@ -91,7 +91,7 @@ async fn listen(sessions: &Sessions, attempts: &Attempts) {
 }
 
 async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
-    // What is due is told by a clock that nobody sets.
+    // Schedule by the monotonic clock, which nothing can set.
     let reload_every = Duration::from_secs(RELOAD_SECONDS);
     let (mut reload_at, mut sweep_at) = (Instant::now() + reload_every, Instant::now());
     loop {
@@ -114,13 +114,13 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
     }
 }
 
-/// Learns which kinds of password hashes the accounts have; what was known stays while the database is away.
+/// Reads which kinds of password hashes the accounts have; keeps the last result while the database is unreachable.
 pub(super) async fn learn_kinds(db: &Db, passwords: &Passwords) -> Result<(), StoreError> {
     passwords.learn_kinds(&db.read(accounts::list_kinds_of_hashes).await?);
     Ok(())
 }
 
-/// Does one thing, and says what went wrong. A panic ends that alone: everything else, and the next try, goes on.
+/// Runs one task and logs its failure. A panic ends only that attempt; other tasks and the next attempt continue.
 async fn attempt<T, E: Display>(what: &str, work: impl Future<Output = Result<T, E>>) -> Option<T> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(done)) => return Some(done),

@@ -1,4 +1,4 @@
-//! The service as a whole: opened from settings, then served, or added to another actix-web application.
+//! The whole service: opened from settings, then served, or added to another actix-web application.
 
 mod background;
 mod serve;
@@ -29,35 +29,35 @@ use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::{me, oauth, posts};
 
-/// The service could not start. One line: the cause and, where there is one, the remedy.
+/// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database cannot be opened or migrated.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// The keys cannot be read or made.
+    /// The keys cannot be read or created.
     #[error("keys: {0}")]
     Keys(String),
-    /// The address cannot be listened on.
+    /// The service cannot listen on the address.
     #[error("server.bind {address}: {cause}; stop what listens there, or set another address")]
     Bind {
         /// The address.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
-    /// The address of the metrics cannot be listened on.
+    /// The service cannot listen on the address for metrics.
     #[error("server.metrics_bind {address}: {cause}; stop what listens there, or set another address")]
     BindMetrics {
         /// The address.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
     /// The certificate or its key cannot be used.
     #[error("{0}")]
     Tls(String),
-    /// Whether a request's path has the prefix or not could not be told.
+    /// `server.root_path` begins like the service's own paths, so requests with and without the prefix look alike.
     #[error("server.root_path {0}: the service has paths that begin so; set another")]
     RootPath(String),
     /// The system refused a thread or a socket.
@@ -65,7 +65,7 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
-/// A Keyfob, connected to its database. Clones are the same one.
+/// A Keyfob, connected to its database. Clones share everything.
 ///
 /// ```no_run
 /// use actix_web::{App, HttpResponse, HttpServer, web};
@@ -103,7 +103,7 @@ impl std::fmt::Debug for Keyfob {
     }
 }
 
-/// Every feature of the service. A new one is added here.
+/// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::routes::configure)
         .configure(oauth::routes::configure)
@@ -114,7 +114,7 @@ fn features(cfg: &mut ApiConfig<'_>) {
         .configure(docs::configure);
 }
 
-/// The form in which the clients of a path expect an error.
+/// The error format that clients of a path expect.
 const ERROR_FORM: ErrorForm = ErrorForm(|path, failure| {
     if OAUTH_ENDPOINTS.contains(&path) { OAuthError::from(failure).into() } else { ApiError::from(failure).into() }
 });
@@ -128,14 +128,14 @@ pub fn openapi_document() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The OpenAPI document as it is sent.
+/// The OpenAPI document as clients receive it.
 fn openapi_text(root_path: &str) -> Result<String, std::io::Error> {
     let mut document = openapi_document();
     openapi::put_under(&mut document, root_path);
     Ok(document.to_pretty_json()?)
 }
 
-/// The Postman collection of the service, as it is sent; its `baseUrl` is the issuer.
+/// The Postman collection as clients receive it; its `baseUrl` is the issuer.
 pub(crate) fn postman_collection(issuer: &str) -> Result<String, std::io::Error> {
     let document = serde_json::to_value(openapi_document())?;
     Ok(serde_json::to_string_pretty(&postman::collection(&document, issuer))?)
@@ -150,10 +150,10 @@ fn document(settings: &Settings) -> Document {
 }
 
 impl Keyfob {
-    /// Opens the database, brings it up to date, and loads the keys, making what a first start lacks.
+    /// Opens the database, runs pending migrations, and loads the keys, creating them at the first startup.
     ///
     /// # Errors
-    /// [`StartError`] says in one line what is wrong and what to do.
+    /// [`StartError`] says in one line what is wrong and how to fix it.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
         let routes = Routes::new(openapi_document, &docs::FILES);
         let root_path = &settings.server.root_path;
@@ -187,23 +187,23 @@ impl Keyfob {
         })))
     }
 
-    /// Checks an access token where there is no HTTP request to take a [`CurrentUser`](crate::CurrentUser) from, such as
-    /// the first message of a WebSocket. Reads no database.
+    /// Checks an access token without an HTTP request to take a [`CurrentUser`](crate::CurrentUser) from, such as one
+    /// in the first message of a WebSocket. Does not read the database.
     ///
     /// # Errors
-    /// [`AuthError`] says why the token is not good.
+    /// [`AuthError`] says why the token is invalid.
     pub fn authenticate(&self, token: &str) -> Result<Arc<AccessToken>, AuthError> {
         Ok(self.0.sessions.check_access(token, Timestamp::now())?)
     }
 
-    /// Adds all routes of the service, and what [`CurrentUser`](crate::CurrentUser) needs, to an application.
+    /// Adds all routes of the service, and the state of [`CurrentUser`](crate::CurrentUser), to an application.
     pub fn configure(&self, cfg: &mut ServiceConfig) {
         self.guard(cfg);
         features(&mut ApiConfig::new(cfg));
     }
 
-    /// Adds only what [`CurrentUser`](crate::CurrentUser) and [`bearer`](crate::bearer) need: for an application that
-    /// checks the tokens of a Keyfob on the same database and has no `/login` of its own.
+    /// Adds only the state of [`CurrentUser`](crate::CurrentUser) and [`bearer`](crate::bearer): for an application
+    /// that checks the tokens of a Keyfob on the same database and has no `/login` of its own.
     pub fn guard(&self, cfg: &mut ServiceConfig) {
         let parts = &self.0;
         let server = &parts.settings.server;
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
     use crate::operations::health::Pulse;
 
-    /// What `/readyz` answers when a part of the service is another one.
+    /// The status of `/readyz` with one part of the service replaced.
     async fn readiness(keyfob: &Keyfob, change: impl FnOnce(&mut ServiceConfig)) -> u16 {
         let app = init_service(App::new().configure(|cfg| keyfob.configure(cfg)).configure(change)).await;
         call_service(&app, TestRequest::get().uri("/readyz").to_request()).await.status().as_u16()

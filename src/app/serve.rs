@@ -1,4 +1,4 @@
-//! Serving: the addresses, what wraps every route, and the end.
+//! Serving: addresses, the layers around every route, and shutdown.
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ use crate::operations::metrics::{self as metrics_page, Page};
 /// How long requests in flight may take after SIGTERM, in seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
 
-/// A server that has its addresses, and runs once it is polled.
+/// A server that listens on its addresses, and runs once it is polled.
 struct Listening {
     addresses: Vec<std::net::SocketAddr>,
     running: Server,
 }
 
-/// What is told of the requests beside the log, if anybody wants to know.
+/// Optional telemetry beside the log: metrics and traces.
 #[derive(Clone)]
 struct Watched {
     metrics: Option<Data<Metrics>>,
@@ -53,7 +53,7 @@ impl Watched {
         }
     }
 
-    /// Sends what has not been sent yet.
+    /// Sends the remaining traces.
     fn close(&self) {
         #[cfg(feature = "otlp")]
         self.traces.iter().for_each(|traces| traces.close());
@@ -61,16 +61,16 @@ impl Watched {
 }
 
 impl Keyfob {
-    /// Serves until SIGTERM or Ctrl-C; requests in flight are finished then.
+    /// Serves until SIGTERM or Ctrl-C, then finishes requests in flight.
     ///
     /// # Errors
-    /// [`StartError`] when the address cannot be listened on or the certificate cannot be used.
+    /// [`StartError`] if the service cannot listen on the address or use the certificate.
     pub async fn serve(self) -> Result<(), StartError> {
         let watched = self.watched()?;
         let server = self.listen(watched.clone())?;
         let page = watched.metrics.clone().map(|metrics| self.listen_for_metrics(metrics)).transpose()?;
         let addresses = server.addresses;
-        // What is announced can be stopped: the signals are listened for once the server has begun to run.
+        // Let the server begin to run, and so listen for signals, before announcing it: then it can be stopped.
         let running = actix_web::rt::spawn(server.running);
         tokio::task::yield_now().await;
         let page = page.map(|page| {
@@ -102,7 +102,7 @@ impl Keyfob {
         })
     }
 
-    /// What is measured, if anybody wants to know.
+    /// The metrics, if `server.metrics_bind` is set.
     fn metrics(&self) -> Result<Option<Data<Metrics>>, StartError> {
         let parts = &self.0;
         if parts.settings.server.metrics_bind.is_none() {
@@ -170,7 +170,7 @@ impl Keyfob {
         Ok(Listening { addresses: vec![address], running })
     }
 
-    /// How HTTPS is spoken, if it is.
+    /// The TLS configuration, if TLS is set.
     fn tls(&self) -> Result<Option<ServerConfig>, StartError> {
         let settings = &self.0.settings.server;
         let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
@@ -196,7 +196,7 @@ impl Keyfob {
     }
 }
 
-/// Says where the metrics are, and warns where others may read them too.
+/// Logs the address of the metrics, and warns if other machines can read them.
 fn announce_metrics(addresses: &[std::net::SocketAddr]) {
     for address in addresses {
         tracing::info!(url = %format_args!("http://{address}/metrics"), "metrics");

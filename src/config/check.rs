@@ -1,4 +1,4 @@
-//! What settings must be together.
+//! Checks that settings agree with each other.
 
 use std::fs;
 use std::path::Path;
@@ -55,12 +55,12 @@ fn read_replica(database: &DatabaseSettings, values: &Values) -> Result<(), Conf
     }
 }
 
-/// The metrics are not for those whom the service is for.
+/// Metrics are not for the service's clients, so they need an address of their own.
 fn metrics_address(settings: &Settings, values: &Values) -> Result<(), ConfigError> {
     let bind = settings.server.bind;
     let Some(metrics) = settings.server.metrics_bind else { return Ok(()) };
     let is_same_ip = metrics.ip() == bind.ip() || metrics.ip().is_unspecified() || bind.ip().is_unspecified();
-    // Port 0 is a free one each time.
+    // Port 0 is a different free port each time.
     if metrics.port() == 0 || metrics.port() != bind.port() || !is_same_ip {
         return Ok(());
     }
@@ -68,7 +68,7 @@ fn metrics_address(settings: &Settings, values: &Values) -> Result<(), ConfigErr
     Err(values.wrong("server.metrics_bind", &metrics.to_string(), fault, allowed))
 }
 
-/// Who sets it believes that traces are sent.
+/// Refuses an endpoint that a build without traces would ignore.
 fn traces_are_known(settings: &Settings, values: &Values) -> Result<(), ConfigError> {
     if cfg!(feature = "otlp") || settings.log.otlp_endpoint.is_none() {
         return Ok(());
@@ -77,7 +77,7 @@ fn traces_are_known(settings: &Settings, values: &Values) -> Result<(), ConfigEr
     Err(values.fault("log.otlp_endpoint", fault, "unset it, or build with `cargo build --release --features otlp`"))
 }
 
-/// A key that the algorithm does not use is a mistake: whoever set it believes that it signs.
+/// Refuses a key that the algorithm does not use: the operator believes that it signs.
 fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError> {
     let algorithm = token.algorithm;
     if token.secret.is_some() && algorithm != Algorithm::HS256 {

@@ -1,4 +1,4 @@
-//! Which database: chosen by the scheme of a URL.
+//! The database URL, whose scheme chooses the back end.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,19 +9,19 @@ use secrecy::{ExposeSecret, SecretString};
 use super::ConfigError;
 use super::postgres_url::PostgresUrl;
 
-/// What a database URL may be.
+/// The allowed forms of a database URL.
 pub(super) const ALLOWED: &str = "sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME";
 
-/// Stands for a secret that is set.
+/// Replaces a secret that is set.
 pub(super) const MASK: &str = "********";
 
-/// The database that a URL names; `Display` gives the URL back with its password masked.
+/// The database of a URL; `Display` shows the URL with its password masked.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     /// A SQLite file: `sqlite://keyfob.db` (relative to the working directory) or
     /// `sqlite:///var/lib/keyfob.db`.
     Sqlite(PathBuf),
-    /// A PostgreSQL URL, whole, as libpq takes it: `postgres://` or `postgresql://`.
+    /// A PostgreSQL URL, unchanged, as libpq takes it: `postgres://` or `postgresql://`.
     Postgres(SecretString),
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for DatabaseUrl {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(url) => match PostgresUrl::parse(url.expose_secret()) {
                 Ok(url) => f.write_str(&url.masked()),
-                // Made by hand and never read: nobody can say where in it a password is.
+                // Built by code and never parsed, so the place of its password is unknown.
                 Err(_) => write!(f, "postgres://{MASK}"),
             },
         }
@@ -64,7 +64,7 @@ impl DatabaseUrl {
     }
 }
 
-/// Reads a URL; the error is the fault, without a word of the value, which may hold a password.
+/// Parses a URL. The error is the fault, without any of the value, which may hold a password.
 pub(super) fn parse(text: &str) -> Result<DatabaseUrl, &'static str> {
     match text.split_once("://") {
         Some(("postgres" | "postgresql", _)) => {
@@ -88,7 +88,7 @@ fn check_sqlite(path: &str) -> Result<(), &'static str> {
     if path.is_empty() || path.ends_with('/') {
         return Err("names no file");
     }
-    // SQLite reads `file:` as a URI of its own, with parameters that open other things than a file.
+    // SQLite reads `file:` as its own kind of URI, with parameters that can open other things than a file.
     if path.starts_with("file:") || path.contains('?') {
         return Err("a SQLite file takes no parameters");
     }

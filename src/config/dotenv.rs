@@ -1,23 +1,23 @@
-//! Reads `.env`. dotenvy, and the crates made after it, put nothing in the place of a variable that is not set, and end the
-//! name of a variable at `_`: half of a password that holds `$` would be lost without a word. So this is our own, and strict.
+//! Reads `.env`. dotenvy and its successors replace an unset variable with nothing, and end a variable's name at `_`:
+//! they would silently lose half of a password that contains `$`. So this parser is our own, and strict.
 //!
-//! A line is `NAME=value`, `export` before it or not; a line that begins with `#` says nothing.
-//! - In single quotes everything stands for itself, line breaks too.
-//! - In double quotes and without quotes `$NAME` and `${NAME}` stand for the variable of the process, or else of a line
-//!   above; after a backslash `\`, `"`, `'`, `$` and a blank stand for themselves, and `n` for a line break.
-//! - Without quotes the value ends at a blank, after which only a comment may come.
+//! A line is `NAME=value`, with or without `export` before it; a line that begins with `#` is a comment.
+//! - In single quotes every character stands for itself, line breaks too.
+//! - In double quotes and without quotes `$NAME` and `${NAME}` stand for the variable of the process, or else of a
+//!   line above; after a backslash `\`, `"`, `'`, `$` and a blank stand for themselves, and `n` for a line break.
+//! - Without quotes the value ends at a blank, after which only a comment may follow.
 
 use std::collections::BTreeMap;
 use std::str::Chars;
 
-/// A line that cannot be read, counted from 1, and why. Not what stands there: it may be a secret.
+/// A line that cannot be parsed, counted from 1, and why. Not its text: that may be a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub line: usize,
     pub cause: &'static str,
 }
 
-/// What is said of a line that has not the form.
+/// The fault of a line in another form.
 const MALFORMED: &str =
     "cannot be read; allowed: NAME=value, with single quotes around a value that holds blanks, `$` or `#`";
 const NOT_SET: &str =
@@ -26,11 +26,11 @@ const NO_NAME: &str = "has a `$` that no name follows; allowed: single quotes ar
 
 type Cause = &'static str;
 
-/// The variables, in the order of their lines. What other programs' lines stand for is left open where it cannot be found
-/// out: whoever reads those may know more.
+/// The variables, in the order of their lines. Skips other programs' lines that refer to a variable that is not set:
+/// those programs may know it.
 ///
 /// # Errors
-/// On the first line that cannot be read, or that is one of `is_ours` and names a variable that is not set.
+/// The first line that cannot be parsed, or whose name `is_ours` and which refers to a variable that is not set.
 pub(super) fn read(
     text: &str,
     process: &BTreeMap<String, String>,
@@ -61,12 +61,12 @@ struct Reader<'r> {
     process: &'r BTreeMap<String, String>,
     /// The variables of the lines above.
     above: BTreeMap<String, String>,
-    /// Why the value at hand is not what was meant.
+    /// Why the present value is not the intended one.
     missing: Option<Fault>,
 }
 
 impl Reader<'_> {
-    /// Goes to the next line that says something; whether there is one.
+    /// Moves to the next line with an entry; false at the end.
     fn skip_to_entry(&mut self) -> bool {
         loop {
             self.skip_while(char::is_whitespace);
@@ -81,7 +81,7 @@ impl Reader<'_> {
         self.skip_while(|c| c != '\n');
     }
 
-    /// A name and what stands between it and the value.
+    /// Reads a name and everything up to its value.
     fn name(&mut self) -> Result<String, Cause> {
         let mut name = self.word();
         self.skip_while(is_blank);
@@ -149,7 +149,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A character that may begin more than itself.
+    /// A character, with what it may begin: an escape or a variable.
     fn one(&mut self, c: char, value: &mut String) -> Result<(), Cause> {
         match c {
             '\\' => match self.next() {
@@ -179,7 +179,7 @@ impl Reader<'_> {
         if is_braced {
             self.next();
         }
-        // The process first, as everywhere (`config/default.toml`).
+        // The process first, as in all settings (`config/default.toml`).
         self.process.get(&name).or_else(|| self.above.get(&name)).cloned().ok_or(NOT_SET)
     }
 

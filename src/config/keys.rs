@@ -1,7 +1,6 @@
-//! The names of all settings, and what an unknown one was probably meant to be.
+//! The names of all settings, and suggestions for unknown ones.
 
-/// Every key, also those that no file sets; a test holds it against `config/default.toml` and
-/// `keyfob config`.
+/// Every key, also those that no file sets; a test compares it with `config/default.toml` and `keyfob config`.
 pub(super) const KEYS: &[&str] = &[
     "server.bind",
     "server.workers",
@@ -47,7 +46,7 @@ pub(super) const KEYS: &[&str] = &[
     "rate_limit.window_seconds",
 ];
 
-/// How alike two names must be (0 to 1) for one to be offered for the other.
+/// Least similarity (0 to 1) of two names for one to be suggested for the other.
 const ALIKE: f64 = 0.6;
 
 /// Whether `key` is a setting.
@@ -60,7 +59,7 @@ pub(super) fn is_section(name: &str) -> bool {
     KEYS.iter().any(|key| section(key) == name)
 }
 
-/// What is wrong with a key that is not in [`KEYS`], and what was probably meant.
+/// The fault of a key that is not in [`KEYS`], with a suggestion.
 pub(super) fn unknown_fault(key: &str) -> String {
     if is_section(key) {
         let of_section = KEYS.iter().copied().filter(|known| section(known) == key);
@@ -78,19 +77,17 @@ pub(super) fn variable_name(key: &str) -> String {
     format!("KEYFOB__{}", key.replace('.', "__").to_uppercase())
 }
 
-/// The key whose variable was meant by a name that starts with a single underscore,
-/// `KEYFOB_SERVER__BIND`.
+/// The key meant by a variable that starts with a single underscore, `KEYFOB_SERVER__BIND`.
 ///
-/// Only an exact hit counts: orchestrators set variables such as `KEYFOB_SERVICE_HOST` on their
-/// own.
+/// Only an exact match counts: orchestrators set variables such as `KEYFOB_SERVICE_HOST` on their own.
 pub(super) fn misspelt_variable(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     let rest = name.strip_prefix("keyfob_")?.replace("__", "_");
     KEYS.iter().copied().find(|key| key.replace('.', "_") == rest)
 }
 
-/// The most similar key, judged by the whole name or by its last part: the right name in a wrong
-/// section is near too.
+/// The most similar key, compared by the whole name or by its last part: the right name in a wrong section is similar
+/// too.
 fn nearest(key: &str) -> Option<&'static str> {
     let key = key.to_lowercase();
     let likeness = |known: &str| {

@@ -1,4 +1,4 @@
-//! Where settings come from: files, `.env` and the environment, laid over each other.
+//! Where settings come from: files, `.env` and the environment, merged in layers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,16 +7,16 @@ use std::{fs, io};
 use super::values::Values;
 use super::{ConfigError, Environment, dotenv, keys, quoted};
 
-/// Built in, so that the program runs alone; the file in the working directory lies over it.
+/// Built in, so that the program runs without files; the file in the working directory overrides it.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Environments whose file may be absent.
 const KNOWN_ENVIRONMENTS: [&str; 2] = ["development", "production"];
 
-/// A variable: the name as it was written, and the value.
+/// A variable: its name as written, and its value.
 type Variable = (String, String);
 
-/// The variables of the process: ours, and those that `.env` or a database URL may lean on.
+/// The variables of the process: ours, and those that `.env` or a database URL may refer to.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(super) fn process_variables() -> Result<Vec<Variable>, ConfigError> {
     let mut variables = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn process_variables() -> Result<Vec<Variable>, ConfigError> {
     Ok(variables)
 }
 
-/// All layers, merged, and the environment that picked them.
+/// All layers merged, and the environment that selected them.
 pub(super) fn gather(
     dir: &Path,
     process: impl IntoIterator<Item = Variable>,
@@ -56,7 +56,7 @@ pub(super) fn gather(
     Ok((environment, values))
 }
 
-/// Reads `KEYFOB_ENV`, in the process before `.env`; empty counts as unset.
+/// Reads `KEYFOB_ENV`, from the process before `.env`; empty counts as unset.
 fn environment(
     process: &BTreeMap<String, Variable>,
     dotenv: &BTreeMap<String, Variable>,
@@ -69,8 +69,8 @@ fn environment(
     let Some(name) = named else {
         return Ok(Environment::Development);
     };
-    // Any case of the two known names is taken: where file names ignore case, `Production` would
-    // find the file of `production` and leave its checks off.
+    // Accept the two known names in any case: where file names ignore case, `Production` would find the file of
+    // `production` but leave its checks off.
     match name.to_ascii_lowercase().as_str() {
         "development" => Ok(Environment::Development),
         "production" => Ok(Environment::Production),
@@ -83,7 +83,7 @@ fn environment(
     }
 }
 
-/// Whether the name can be part of a path without leading elsewhere.
+/// Whether the name is safe as part of a path.
 fn is_environment_name(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
@@ -98,7 +98,7 @@ fn missing_file(environment: &Environment) -> ConfigError {
     ConfigError::new("KEYFOB_ENV", format!("{fault}; allowed: {allowed}"))
 }
 
-/// Lays `config/{name}.toml` over the values; `false` where there is none.
+/// Merges `config/{name}.toml` over the values; `false` if it does not exist.
 fn add_file(values: &mut Values, dir: &Path, name: &str) -> Result<bool, ConfigError> {
     let file = format!("config/{name}.toml");
     match read_text(&dir.join(&file), &file)? {
@@ -130,8 +130,7 @@ fn refuse_misspelt(name: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Keeps what could be ours; names are compared without case, so one name in two spellings has no
-/// clear winner.
+/// Keeps variables that could be ours. Names are compared without case, so one name in two spellings is ambiguous.
 fn by_lower_case_name(
     variables: impl IntoIterator<Item = Variable>,
 ) -> Result<BTreeMap<String, Variable>, ConfigError> {
@@ -153,15 +152,14 @@ fn is_ours(name: &str) -> bool {
     name.to_lowercase().starts_with("keyfob_")
 }
 
-/// The variables in `.env`, none where there is no such file; the process environment is left as it
-/// is.
+/// The variables in `.env`, none if it does not exist; leaves the process environment unchanged.
 fn read_dotenv(dir: &Path, process: &BTreeMap<String, String>) -> Result<Vec<Variable>, ConfigError> {
     let text = read_text(&dir.join(".env"), ".env")?.unwrap_or_default();
     let read = dotenv::read(&text, process, is_ours);
     read.map_err(|fault| ConfigError::new(format!(".env line {}", fault.line), fault.cause))
 }
 
-/// The text of a file without a byte order mark, `None` where there is no such file.
+/// The text of a file without a byte order mark, `None` if it does not exist.
 fn read_text(path: &Path, shown: &str) -> Result<Option<String>, ConfigError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,

@@ -86,7 +86,7 @@ fn rate_limit(toml: &mut Toml, rate_limit: &RateLimitSettings) {
     toml.plain("window_seconds", rate_limit.window_seconds);
 }
 
-/// A TOML text that grows line by line.
+/// TOML text, built line by line.
 struct Toml {
     text: String,
 }

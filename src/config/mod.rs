@@ -1,9 +1,8 @@
-//! Settings: what the service is told from outside, read once at the start.
+//! Settings, read once at startup.
 //!
-//! This module alone reads configuration files, `.env` and the environment. Layers, the later wins:
-//! the built-in `config/default.toml`, the same file in the working directory,
-//! `config/{KEYFOB_ENV}.toml`, `.env`, the environment (`KEYFOB__SECTION__KEY`). What comes out is
-//! checked: code that holds a [`Settings`] need not look twice.
+//! Only this module reads configuration files, `.env` and the environment. Layers, later ones win: the built-in
+//! `config/default.toml`, the same file in the working directory, `config/{KEYFOB_ENV}.toml`, `.env`, the environment
+//! (`KEYFOB__SECTION__KEY`). The result is checked: code that holds a [`Settings`] need not check again.
 
 mod check;
 mod database_url;
@@ -35,132 +34,128 @@ use values::Values;
 /// The effective settings, complete and checked; `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What kind of place this is, from `KEYFOB_ENV`.
+    /// The deployment environment, from `KEYFOB_ENV`.
     pub environment: Environment,
-    /// `server.*`: how the service is reached.
+    /// `server.*`: how clients reach the service.
     pub server: ServerSettings,
-    /// `log.*`: who is told of the requests.
+    /// `log.*`: where traces of requests go.
     pub log: LogSettings,
-    /// `database.*`: where everything is kept.
+    /// `database.*`: where all data is stored.
     pub database: DatabaseSettings,
-    /// `token.*`: how tokens are made and how long they live.
+    /// `token.*`: how tokens are issued and how long they live.
     pub token: TokenSettings,
-    /// `sessions.*`: how many there may be.
+    /// `sessions.*`: limits on sessions.
     pub sessions: SessionSettings,
-    /// `password.*`: what hashing a password costs.
+    /// `password.*`: the cost of hashing a password.
     pub password: PasswordSettings,
-    /// `rate_limit.*`: how much guessing is put up with.
+    /// `rate_limit.*`: limits on failed logins and on sign-ups.
     pub rate_limit: RateLimitSettings,
 }
 
-/// What `KEYFOB_ENV` names: it picks `config/{name}.toml`, and `production` turns the strict checks
-/// on.
+/// The value of `KEYFOB_ENV`: it selects `config/{name}.toml`, and `production` turns on the strict checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Environment {
     /// `development`, also when `KEYFOB_ENV` is unset or empty.
     Development,
-    /// `production`: unsafe settings stop the start.
+    /// `production`: unsafe settings stop startup.
     Production,
     /// Any other name; its file must exist.
     Other(String),
 }
 
-/// How the service is reached.
+/// How clients reach the service.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// Address and port to listen on; port 0 takes a free one.
+    /// Address and port to listen on; port 0 picks a free one.
     pub bind: SocketAddr,
-    /// Threads that serve requests, 1 to 1024 (0 in a file: the number of cores, already filled in
-    /// here).
+    /// Threads that serve requests, 1 to 1024 (0 in a file: the number of cores, already resolved here).
     pub workers: usize,
     /// Largest request body in bytes, 1 to 104,857,600.
     pub max_body_bytes: usize,
-    /// Seconds that a client may take to send the head of a request, as many again for its body, and as many in which it
-    /// reads nothing of an answer, 1 to 3,600.
+    /// Seconds that a client may take to send the head of a request, the same again for its body, and the same without
+    /// reading any of a response, 1 to 3,600.
     pub request_seconds: u64,
-    /// Seconds for which a connection without a request is kept open, 1 to 3,600.
+    /// Seconds to keep a connection open without a request, 1 to 3,600.
     pub keep_alive_seconds: u64,
-    /// Connections that one client address may have at a time, 0 to 16,384; 0 is any number.
+    /// Connections that one client address may have at a time, 0 to 16,384; 0 means no limit.
     pub max_connections_per_address: u32,
     /// Certificate chain for HTTPS, a PEM file; set together with `tls_key` or not at all.
     pub tls_cert: Option<PathBuf>,
     /// Private key for HTTPS, a PEM file; set together with `tls_cert` or not at all.
     pub tls_key: Option<PathBuf>,
-    /// Address and port of `GET /metrics`; unset: nothing is measured.
+    /// Address and port of `GET /metrics`; unset: no metrics.
     pub metrics_bind: Option<SocketAddr>,
-    /// Networks whose `X-Forwarded-For` is believed; a plain address is a network of one.
+    /// Networks whose `X-Forwarded-For` is trusted; a plain address is a network of one.
     pub trusted_proxies: Vec<IpNet>,
-    /// Browser origins that may call, exactly as browsers send them: `scheme://host[:port]`, lower
-    /// case.
+    /// Browser origins that may call the service, exactly as browsers send them: `scheme://host[:port]`, lower case.
     pub cors_origins: Vec<String>,
-    /// The path under which a proxy shows the service, such as `/auth`; empty: the root.
+    /// The path under which a proxy exposes the service, such as `/auth`; empty: the root.
     pub root_path: String,
 }
 
-/// Who is told of the requests, beside the log.
+/// Where traces of requests go, beside the log.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
-    /// The base URL of an OpenTelemetry collector, plain HTTP; unset: no traces are made. Needs the cargo feature `otlp`.
+    /// The base URL of an OpenTelemetry collector, plain HTTP; unset: no traces. Needs the cargo feature `otlp`.
     pub otlp_endpoint: Option<String>,
 }
 
-/// Where everything is kept.
+/// Where all data is stored.
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
     /// Which database: SQLite or PostgreSQL.
     pub url: DatabaseUrl,
-    /// A read replica, PostgreSQL only: answers reads of strangers that may lag.
+    /// A read replica, PostgreSQL only: serves anonymous reads that may lag.
     pub read_url: Option<DatabaseUrl>,
-    /// Connections, 1 to 256: the readers on SQLite; all of them on PostgreSQL, where a quarter is kept for reads.
+    /// Connections, 1 to 256: the readers on SQLite; all of them on PostgreSQL, a quarter of which is kept for reads.
     pub pool_size: u32,
     /// Seconds that a request waits for a free connection, 1 to 60.
     pub pool_wait_seconds: u64,
 }
 
-/// How tokens are made and how long they live.
+/// How tokens are issued and how long they live.
 #[derive(Clone, Debug)]
 pub struct TokenSettings {
-    /// Signature of access tokens.
+    /// Signature algorithm of access tokens.
     pub algorithm: Algorithm,
-    /// The HS256 secret, at least 32 bytes of UTF-8; unset means a key kept in the database.
+    /// The HS256 secret, at least 32 bytes of UTF-8; if unset, a key in the database.
     pub secret: Option<SecretString>,
-    /// The private key of the other algorithms, a PEM file that exists; unset means a key kept in
-    /// the database.
+    /// The private key of the other algorithms, an existing PEM file; if unset, a key in the database.
     pub private_key_file: Option<PathBuf>,
     /// The `iss` claim: an HTTP(S) URL without query, fragment and trailing slash.
     pub issuer: String,
     /// The `aud` claim, not empty.
     pub audience: String,
-    /// Life of an access token in seconds, 1 to [`Self::MAX_ACCESS_TTL_SECONDS`].
+    /// Lifetime of an access token in seconds, 1 to [`Self::MAX_ACCESS_TTL_SECONDS`].
     pub access_ttl_seconds: u64,
-    /// Life of a refresh token that is not used, in seconds, 1 to 31,536,000.
+    /// Lifetime of an unused refresh token in seconds, 1 to 31,536,000.
     pub refresh_ttl_seconds: u64,
-    /// Life of a session, however often it is refreshed, in seconds, 1 to 315,360,000.
+    /// Lifetime of a session in seconds, even if it is refreshed, 1 to 315,360,000.
     pub session_ttl_seconds: u64,
-    /// Seconds for which the refresh token just before the live one is still answered, 0 to 300.
+    /// Seconds for which the previous refresh token is still accepted, 0 to 300.
     pub refresh_grace_seconds: u64,
-    /// Encrypts the keys kept in the database, at least 32 bytes of UTF-8.
+    /// Encrypts the keys in the database, at least 32 bytes of UTF-8.
     pub key_encryption_secret: Option<SecretString>,
-    /// Age in days at which a key kept in the database is replaced, 0 to 3,650; 0 is never.
+    /// Age in days at which to replace a key in the database, 0 to 3,650; 0 means never.
     pub key_rotation_days: u32,
     /// What happens to access tokens while revocations cannot be read.
     pub revocation_fail: RevocationFail,
-    /// Whether `/login` takes a user's password.
+    /// Whether `/login` accepts a user's password.
     pub password_grant: bool,
-    /// Whether a request that names no client is taken as the public client `keyfob`.
+    /// Whether a request without a client counts as the public client `keyfob`.
     pub builtin_client: bool,
 }
 
 impl TokenSettings {
-    /// The longest that any access token lives, whatever the settings were when it was issued: 1 day. The migrations know
-    /// this number too.
+    /// The longest lifetime of any access token, whatever the settings when it was issued: 1 day. The migrations
+    /// contain this number too.
     pub const MAX_ACCESS_TTL_SECONDS: u64 = 86_400;
 }
 
-/// How many sessions there may be.
+/// Limits on sessions.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
-    /// Sessions that an account may have at a time, 1 to 10,000: a log-in beyond it ends the oldest.
+    /// Sessions that an account may have at a time, 1 to 10,000: a login beyond that ends the oldest.
     pub max_per_account: u32,
 }
 
@@ -173,7 +168,7 @@ pub enum Algorithm {
     ES256,
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
     RS256,
-    /// HMAC with SHA-256 (RFC 7518 §3.2): whoever can check a token can also make one.
+    /// HMAC with SHA-256 (RFC 7518 §3.2): every party that can check a token can also issue one.
     HS256,
 }
 
@@ -186,28 +181,28 @@ pub enum RevocationFail {
     Closed,
 }
 
-/// What hashing a password costs.
+/// The cost of hashing a password.
 #[derive(Clone, Debug)]
 pub struct PasswordSettings {
-    /// bcrypt's cost, 4 to 31: the work doubles with each step; up to 16 is sensible.
+    /// bcrypt's cost, 4 to 31: each step doubles the work; up to 16 is sensible.
     pub bcrypt_cost: u32,
-    /// Threads that hash, 1 to 1024 (0 in a file: the number of cores, already filled in here).
+    /// Threads that hash, 1 to 1024 (0 in a file: the number of cores, already resolved here).
     pub hash_threads: usize,
     /// Logins and sign-ups that may wait for a hash before 503, 1 to 4096.
     pub queue_length: usize,
-    /// Seconds that one may wait for a hash before 503, 1 to 60.
+    /// Seconds that a login or sign-up may wait for a hash before 503, 1 to 60.
     pub max_wait_seconds: u64,
 }
 
-/// How much guessing is put up with.
+/// Limits on failed logins and on sign-ups.
 #[derive(Clone, Debug)]
 pub struct RateLimitSettings {
-    /// Whether failed attempts are counted at all.
+    /// Whether failed attempts are counted and refused with 429.
     pub enabled: bool,
-    /// Failed attempts allowed to one account, or client, from one address in a window, at least 1.
+    /// Failed attempts on one account, or client, allowed to one address in a window, at least 1.
     pub account_failures: u32,
-    /// Failed attempts at one account from all addresses in a window, at least 1, from which on an address that the
-    /// account was not logged in from before has one.
+    /// Failed attempts on one account from all addresses in a window, at least 1. From then on, an address that the
+    /// account never logged in from is allowed one.
     pub account_total_failures: u32,
     /// Failed attempts allowed to one address in a window, at least 1.
     pub address_failures: u32,
@@ -217,10 +212,9 @@ pub struct RateLimitSettings {
     pub window_seconds: u64,
 }
 
-/// A setting that stops the start; `Display` is one line: the key, its fault, what is allowed,
-/// where it came from.
+/// A setting that stops startup; `Display` is one line: the key, its fault, what is allowed, where it came from.
 ///
-/// The value of a secret is never in it.
+/// It never contains the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}")]
 pub struct ConfigError {
@@ -231,18 +225,16 @@ impl Settings {
     /// Reads the settings from the working directory and the process environment.
     ///
     /// # Errors
-    /// On the first unreadable file, unknown key, wrong value or, in production, unsafe value.
+    /// The first unreadable file, unknown key, invalid value or, in production, unsafe value.
     pub fn load() -> Result<Settings, ConfigError> {
-        // The empty path joins to relative ones, so that messages and settings keep them as they
-        // were typed.
+        // The empty path joins to relative ones, so messages and settings keep paths as the operator wrote them.
         Self::load_from(Path::new(""), layers::process_variables()?)
     }
 
-    /// Reads the settings from the files in `dir` and from `env` in place of the process
-    /// environment.
+    /// Reads the settings from the files in `dir`, and from `env` instead of the process environment.
     ///
     /// # Errors
-    /// As [`Settings::load`].
+    /// Those of [`Settings::load`].
     pub fn load_from(dir: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
         let (settings, values) = Self::read(dir, env)?;
         if settings.environment == Environment::Production {
@@ -251,7 +243,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// As [`Settings::load`], but tells what is unsafe, also what production would refuse.
+    /// Like [`Settings::load`], but reports unsafe settings, even those that production would refuse.
     pub(crate) fn examine() -> Result<(Settings, Vec<Finding>), ConfigError> {
         let dir = Path::new("");
         let (settings, values) = Self::read(dir, layers::process_variables()?)?;
@@ -266,8 +258,7 @@ impl Settings {
         Ok((settings, values))
     }
 
-    /// The effective settings as TOML: secrets that are set read `********`, keys that are unset
-    /// are commented out.
+    /// The effective settings as TOML: secrets that are set appear as `********`, unset keys are commented out.
     #[must_use]
     pub fn masked(&self) -> String {
         masked::masked(self)
@@ -317,7 +308,7 @@ impl fmt::Display for Algorithm {
 impl FromStr for Algorithm {
     type Err = ConfigError;
 
-    /// Takes the exact spelling only: `eddsa` in a JWT header is no algorithm either.
+    /// Accepts only the exact spelling: `eddsa` is no algorithm in a JWT header either.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let mut all = Self::ALL.into_iter();
         let found = all.find(|algorithm| algorithm.as_str() == text);
@@ -340,8 +331,7 @@ impl RevocationFail {
 }
 
 impl ConfigError {
-    /// Writes the line; control characters are escaped, so that it stays one line whatever was
-    /// typed.
+    /// Builds the line. Escapes control characters, so that it stays one line whatever the value.
     fn new(subject: impl fmt::Display, fault: impl fmt::Display) -> Self {
         let mut line = String::new();
         for c in format!("{subject}: {fault}").chars() {
@@ -355,10 +345,10 @@ impl ConfigError {
     }
 }
 
-/// A value that is no secret, in backquotes, cut to a length that fits in a line.
+/// A value that is not secret, in backquotes, cut to a length that fits in a line.
 fn quoted(value: &str) -> String {
     const LONGEST_CHARS: usize = 80;
-    // `user:password@host` typed in the wrong place.
+    // The operator may have put `user:password@host` in the wrong place.
     if value.contains('@') {
         return "the value".to_owned();
     }

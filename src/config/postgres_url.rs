@@ -1,7 +1,7 @@
-//! What a PostgreSQL URL says, read as strictly as libpq reads it and a little more.
+//! Parses a PostgreSQL URL as strictly as libpq, and a little more.
 //!
-//! libpq quotes in its messages what it cannot read, which may be the password or the whole URL. So no URL reaches it that
-//! this module has not read in full: what is refused here is refused without a word of the value.
+//! libpq's messages quote what it cannot parse, which may be the password or the whole URL. So this module parses every
+//! URL in full before libpq gets it, and its own errors contain nothing of the value.
 
 use std::net::Ipv6Addr;
 
@@ -64,21 +64,21 @@ const OPEN_PARAMETERS: [&str; 47] = [
 const SECRET_PARAMETERS: [&str; 5] =
     ["oauth_client_secret", "password", "scram_client_key", "scram_server_key", "sslpassword"];
 
-/// A URL that libpq can read, in its parts as they were typed.
+/// A URL that libpq can parse, in its parts as written.
 pub(crate) struct PostgresUrl<'u> {
     scheme: &'u str,
-    /// What stands before the `@`.
+    /// The text before the `@`.
     credentials: Option<&'u str>,
     /// Hosts and ports, comma-separated.
     hosts: &'u str,
-    /// The slash and the name, or nothing.
+    /// The slash and the name, or empty.
     database: &'u str,
     query: Option<&'u str>,
 }
 
 impl<'u> PostgresUrl<'u> {
     /// # Errors
-    /// The fault alone, without a word of the URL.
+    /// Only the fault, without any of the URL.
     pub(crate) fn parse(text: &'u str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").ok_or("is no URL")?;
         if !matches!(scheme, "postgres" | "postgresql") {
@@ -89,7 +89,8 @@ impl<'u> PostgresUrl<'u> {
             Some((credentials, server)) => (Some(credentials), server),
             None => (None, rest),
         };
-        // libpq takes the first `@` before the first slash for the end of the credentials; so does whoever reads the mask.
+        // libpq ends the credentials at the first `@` before the first slash; a person who reads the masked URL does
+        // too.
         if server.contains('@') || credentials.is_some_and(|credentials| credentials.contains(['/', '?'])) {
             return Err("has `@`, `/`, `?` or `#` in a name or password, to be percent-encoded (@ is %40)");
         }
@@ -121,24 +122,24 @@ impl<'u> PostgresUrl<'u> {
         format!("{}://{credentials}{}{}{query}", self.scheme, self.hosts, self.database)
     }
 
-    /// Whether there is something to mask.
+    /// Whether the URL has a secret to mask.
     pub(super) fn has_secret(&self) -> bool {
         let has_password = self.credentials.is_some_and(|credentials| credentials.contains(':'));
         has_password || self.pairs().any(|(name, _)| SECRET_PARAMETERS.contains(&name))
     }
 
-    /// The value of a parameter; of several the last one counts.
+    /// The value of a parameter; the last one counts.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         self.pairs().filter_map(|pair| as_libpq_has_it(pair, name)).last()
     }
 
-    /// The hosts, from the parameter or from their place in the URL; none where neither has any.
+    /// The hosts, from the parameter or from their place in the URL; `None` if neither has any.
     pub(super) fn hosts(&self) -> Option<String> {
         let in_place = self.hosts.split(',').map(host_alone).map(decoded).collect::<Vec<_>>().join(",");
         self.parameter("host").or(Some(in_place)).filter(|hosts| !hosts.is_empty())
     }
 
-    /// Whether libpq would not connect without TLS.
+    /// Whether libpq would refuse to connect without TLS.
     pub(super) fn demands_tls(&self) -> bool {
         let is =
             |name: &str, values: &[&str]| self.parameter(name).is_some_and(|value| values.contains(&value.as_str()));
@@ -148,7 +149,7 @@ impl<'u> PostgresUrl<'u> {
             || is("sslcertmode", &["require"])
     }
 
-    /// The URL with a parameter more, which it must not have yet.
+    /// The URL with further parameters, which it must not have yet.
     pub(crate) fn with_parameters(&self, text: &str, parameters: &[(&str, &str)]) -> String {
         let missing = parameters.iter().filter(|(name, _)| self.parameter(name).is_none());
         let added: Vec<String> = missing.map(|(name, value)| format!("{name}={value}")).collect();
@@ -167,12 +168,12 @@ impl<'u> PostgresUrl<'u> {
 
     fn parameters(&self) -> impl Iterator<Item = &'u str> {
         let query = self.query.filter(|query| !query.is_empty());
-        // libpq takes an `&` with nothing behind it for the end.
+        // libpq accepts a trailing `&`.
         query.into_iter().flat_map(|query| query.strip_suffix('&').unwrap_or(query).split('&'))
     }
 }
 
-/// What a URL may hold (RFC 3986 §2), and letters beyond ASCII.
+/// Checks for the characters of a URL (RFC 3986 §2), and letters beyond ASCII.
 fn check_characters(rest: &str) -> Result<(), &'static str> {
     if rest.is_empty() {
         return Err("names no server");
@@ -193,7 +194,7 @@ fn check_characters(rest: &str) -> Result<(), &'static str> {
     Err("has a `%` without the two hexadecimal digits of a character (the percent sign itself is %25)")
 }
 
-/// A password that was typed in place of a port is seen here.
+/// Also catches a password in the place of a port.
 fn check_host(host: &str) -> Result<(), &'static str> {
     let after = match host.strip_prefix('[') {
         Some(rest) => {
@@ -211,7 +212,7 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     if port.bytes().all(|byte| byte.is_ascii_digit()) { Ok(()) } else { Err("has a port that is no number") }
 }
 
-/// libpq refuses other names, and would quote them; a password under a name that it does not know would also be shown.
+/// libpq refuses other names, and would quote them; the mask would also show a password under an unknown name.
 fn check_parameter(name: &str, value: &str) -> Result<(), &'static str> {
     if !OPEN_PARAMETERS.contains(&name) && !SECRET_PARAMETERS.contains(&name) {
         return Err(
@@ -236,8 +237,8 @@ fn masked_parameter(pair: &str) -> String {
     }
 }
 
-/// The value that a pair gives to a parameter, if it does: `ssl` and `requiressl` are other spellings of `sslmode`, that of
-/// JDBC, and that of libpq's own old releases.
+/// The value that a pair gives to a parameter, if any: `ssl` (JDBC) and `requiressl` (old libpq releases) are other
+/// spellings of `sslmode`.
 fn as_libpq_has_it((name, value): (&str, &str), wanted: &str) -> Option<String> {
     match (name, value) {
         ("ssl", _) | ("requiressl", "1") => (wanted == "sslmode").then(|| "require".to_owned()),

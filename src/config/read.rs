@@ -15,13 +15,13 @@ const DAY_SECONDS: u64 = 86_400;
 const YEAR_SECONDS: u64 = 365 * DAY_SECONDS;
 const BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
 const THREADS_MAX: u64 = 1024;
-/// Of all clients together (`http::limits`).
+/// For all clients together (`http::limits`).
 const CONNECTIONS_MAX: u64 = 16_384;
-/// Of an account: listing and ending them stays quick.
+/// For one account, so that listing and ending them stays fast.
 const SESSIONS_MAX: u64 = 10_000;
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000";
 
-/// Reads every section; what one value says about another is left to `check`.
+/// Reads every section; `check` compares values with each other.
 pub(super) fn settings(environment: Environment, values: &Values) -> Result<Settings, ConfigError> {
     Ok(Settings {
         environment,
@@ -56,11 +56,11 @@ fn log(values: &Values) -> Result<LogSettings, ConfigError> {
     Ok(LogSettings { otlp_endpoint: collector(values, "log.otlp_endpoint")? })
 }
 
-/// A collector stands beside the service, or in its network: no TLS is spoken to it.
+/// A collector runs beside the service, or in its network: no TLS is used.
 fn collector(values: &Values, key: &str) -> Result<Option<String>, ConfigError> {
     let Some(text) = values.optional_text(key)? else { return Ok(None) };
     let allowed = "http://host:port of a collector, without a path";
-    // Without the value: some collectors are given a token in their URL.
+    // Without the value: some collectors expect a token in their URL.
     let wrong = |fault: &str| values.fault(key, fault, allowed);
     let authority = text.strip_prefix("http://").ok_or_else(|| wrong("does not start with http://"))?;
     url::check_issuer(&text).map_err(wrong)?;
@@ -123,7 +123,7 @@ fn rate_limit(values: &Values) -> Result<RateLimitSettings, ConfigError> {
     })
 }
 
-/// A number of threads; 0 is the number of cores, or 1 where the system does not tell.
+/// A number of threads; 0 means the number of cores, or 1 if that is unknown.
 fn threads(values: &Values, key: &str) -> Result<usize, ConfigError> {
     match values.integer(key, 0..=THREADS_MAX)? {
         0 => Ok(thread::available_parallelism().map_or(1, usize::from)),
@@ -168,7 +168,7 @@ fn root_path(values: &Values, key: &str) -> Result<String, ConfigError> {
 
 fn database_url(values: &Values, key: &str) -> Result<DatabaseUrl, ConfigError> {
     let text = values.optional_text(key)?.unwrap_or_default();
-    // Without the value: there may be a password in it.
+    // Without the value: it may contain a password.
     database_url::parse(&text).map_err(|fault| values.fault(key, fault, database_url::ALLOWED))
 }
 

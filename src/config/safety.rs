@@ -1,5 +1,5 @@
-//! What of a set-up is unsafe. One list, for two readers: `KEYFOB_ENV=production` refuses to start on some of it, and
-//! `keyfob doctor` tells all of it.
+//! Unsafe settings. One list for two readers: `KEYFOB_ENV=production` refuses to start with some of them, and `keyfob
+//! doctor` reports them all.
 
 mod database;
 
@@ -13,23 +13,22 @@ use serde::Serialize;
 use super::values::Values;
 use super::{Algorithm, ConfigError, DatabaseUrl, Environment, Settings, TokenSettings, quoted};
 
-/// Parts of secrets that were copied from somewhere or typed in a hurry, blank-separated; the
-/// number begins the sample key that the tutorial of `FastAPI` prints.
+/// Parts of secrets that were copied or typed in a hurry, blank-separated; the number begins the sample key in
+/// `FastAPI`'s tutorial.
 const EXAMPLE_WORDS: &str = "secret example changeme change-me change_me password passw0rd bench \
     keyfob default sample dummy insecure placeholder replace letmein qwerty testing development \
     09d25e094faa6ca2";
 
-/// Fewest distinct bytes of a good secret. Not more: 64 random hex digits lack one of the 16 every
-/// fourth time.
+/// Fewest distinct bytes of a good secret. Not more: every fourth string of 64 random hex digits lacks one of the 16.
 const DISTINCT_BYTES: usize = 8;
 
-/// Below it, a leaked hash is guessed at too fast.
+/// Below it, guessing from a leaked hash is too fast.
 const LEAST_BCRYPT_COST: u32 = 10;
 
 /// The settings that may hold a secret.
 const SECRET_KEYS: [&str; 4] = ["token.secret", "token.key_encryption_secret", "database.url", "database.read_url"];
 
-/// Permission bits of everybody but the owner, and of those who are not of the group either.
+/// Permission bits of everyone but the owner, and of everyone outside the group as well.
 const ALL_OTHERS: u32 = 0o077;
 const THE_WORLD: u32 = 0o007;
 
@@ -46,7 +45,7 @@ const MONITORING: &str = "OWASP ASVS 5.0 13.4.5";
 pub(crate) const UNIQUE_NAMES: &str = "OWASP ASVS 5.0 2.2.3";
 pub(crate) const PASSWORD_GRANT: &str = "RFC 9700 §2.4; OWASP ASVS 5.0 10.4.4";
 
-/// Something unsafe; never the value of a secret.
+/// An unsafe setting, file or client; never contains the value of a secret.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     /// The setting, file or client.
@@ -55,14 +54,14 @@ pub(crate) struct Finding {
     pub fault: String,
     /// What to set or do instead.
     pub remedy: String,
-    /// Where it is ruled.
+    /// The document with the rule.
     pub rule: &'static str,
-    /// Whether production does not start with it.
+    /// Whether production refuses to start with it.
     pub is_refused_in_production: bool,
 }
 
 impl Finding {
-    /// One that production puts up with.
+    /// A finding that production tolerates.
     pub(crate) fn new(
         subject: impl Into<String>,
         fault: impl Into<String>,
@@ -78,7 +77,7 @@ impl Finding {
     }
 }
 
-/// Stops the start of production at the first finding that it refuses.
+/// Stops production's startup at the first finding that it refuses.
 pub(super) fn refuse(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
     match findings(settings, values, dir).into_iter().find(|finding| finding.is_refused_in_production) {
         Some(Finding { subject, fault, remedy, .. }) => {
@@ -88,7 +87,7 @@ pub(super) fn refuse(settings: &Settings, values: &Values, dir: &Path) -> Result
     }
 }
 
-/// Everything that is unsafe in the settings and the files that they name; relative paths start at `dir`.
+/// All findings in the settings and the files that they name; relative paths start at `dir`.
 pub(super) fn findings(settings: &Settings, values: &Values, dir: &Path) -> Vec<Finding> {
     let token = &settings.token;
     let mut all = Vec::new();
@@ -112,7 +111,7 @@ pub(super) fn findings(settings: &Settings, values: &Values, dir: &Path) -> Vec<
     all
 }
 
-/// On this machine alone plain HTTP is how one begins; production is never there.
+/// Plain HTTP on this machine alone is normal for a first try; production never runs so.
 fn plain_issuer(settings: &Settings) -> Option<Finding> {
     let issuer = &settings.token.issuer;
     let host = issuer.strip_prefix("http://")?;
@@ -127,8 +126,7 @@ fn weak_secret(key: &str, secret: Option<&SecretString>) -> Option<Finding> {
     Some(Finding::new(key, weakness, remedy, STRONG_KEYS).refused())
 }
 
-/// What a guesser would try: known words, few characters, one block again and again, characters in
-/// a row.
+/// Secrets that are easy to guess: known words, few distinct characters, one block repeated, characters in sequence.
 fn weakness(secret: &str) -> Option<&'static str> {
     let lower = secret.to_lowercase();
     if EXAMPLE_WORDS.split(' ').any(|word| lower.contains(word)) {
@@ -143,7 +141,7 @@ fn weakness(secret: &str) -> Option<&'static str> {
     is_weak.then_some("is weak")
 }
 
-/// Keys kept in the database are in its backups too.
+/// Backups of the database contain its keys too.
 fn unencrypted_keys(token: &TokenSettings) -> Option<Finding> {
     let has_own_key = token.private_key_file.is_some() || token.secret.is_some();
     if has_own_key || token.key_encryption_secret.is_some() {
@@ -158,7 +156,7 @@ fn unencrypted_keys(token: &TokenSettings) -> Option<Finding> {
     Some(Finding::new("token.key_encryption_secret", fault, remedy, KEYS_AT_REST).refused())
 }
 
-/// A file that others than its owner can read or write.
+/// A file that users other than its owner can read or write.
 #[cfg(unix)]
 fn open_file(subject: &str, path: Option<&Path>, dir: &Path, others: u32) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt;
@@ -173,7 +171,7 @@ fn open_file(_: &str, _: Option<&Path>, _: &Path, _: u32) -> Option<Finding> {
     None
 }
 
-/// `.env` and the files of settings, where a secret comes from them.
+/// `.env` and the settings files, if a secret comes from them.
 fn open_settings(settings: &Settings, values: &Values, dir: &Path) -> Vec<Finding> {
     let database = &settings.database;
     let holds_secret = |key: &&str| match *key {
@@ -187,7 +185,7 @@ fn open_settings(settings: &Settings, values: &Values, dir: &Path) -> Vec<Findin
     files.into_iter().filter_map(|file| open_file(file, Some(Path::new(file)), dir, THE_WORLD)).collect()
 }
 
-/// The file that an origin names, if it names one.
+/// The file of an origin, if it is one.
 fn file_of(origin: &str) -> Option<&str> {
     if origin.ends_with(" in .env") {
         Some(".env")
@@ -209,7 +207,7 @@ fn no_limits(settings: &Settings) -> Option<Finding> {
     (!settings.rate_limit.enabled).then(finding)
 }
 
-/// What is reached from other machines, and should not be or not so.
+/// Addresses that other machines can reach but should not, or not without TLS.
 fn exposed_server(settings: &Settings) -> Vec<Finding> {
     let server = &settings.server;
     let mut all = Vec::new();
@@ -228,14 +226,15 @@ fn exposed_server(settings: &Settings) -> Vec<Finding> {
     all
 }
 
-/// Whoever is believed to be a proxy chooses the address that the limits count by.
+/// Any client in a trusted network can choose the address that limits count by.
 fn anybody_is_a_proxy(settings: &Settings) -> Option<Finding> {
     let everybody = settings.server.trusted_proxies.iter().find(|network| network.prefix_len() == 0)?;
     let fault = format!("`{everybody}` is everybody: whoever calls chooses the address that limits count by");
     Some(Finding::new("server.trusted_proxies", fault, "the addresses of the proxies alone", PROXIES))
 }
 
-/// A page that came by plain HTTP is whoever stood in its way. (`*` is no origin: the settings refuse it.)
+/// Anyone on the network path can replace a page served over plain HTTP. (`*` is not an origin: the settings refuse
+/// it.)
 fn plain_origins(settings: &Settings) -> Vec<Finding> {
     let plain =
         settings.server.cors_origins.iter().filter_map(|origin| Some((origin, origin.strip_prefix("http://")?)));

@@ -1,4 +1,4 @@
-//! Helpers for all tests of the settings, and what concerns every key.
+//! Helpers for all tests of settings, and tests of every key.
 
 mod check;
 mod dotenv;
@@ -40,7 +40,7 @@ fn with_env(env: &[(&str, &str)]) -> Settings {
     load(&[], env).unwrap()
 }
 
-/// The one line of the error that the environment leads to.
+/// The one-line error for this environment.
 fn line(env: &[(&str, &str)]) -> String {
     line_of(load(&[], env))
 }
@@ -52,7 +52,7 @@ fn line_of(result: Result<Settings, ConfigError>) -> String {
     line
 }
 
-/// Settings of a production that starts, with changes on top; an empty value unsets.
+/// Settings of a production that starts, with changes applied; an empty value unsets.
 fn production(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let mut env = vec![
         ("KEYFOB_ENV", "production"),
@@ -134,7 +134,7 @@ fn every_key_stands_in_the_shipped_file_and_in_the_masked_text() {
 
 #[test]
 fn every_key_is_read() {
-    // A table is no value of any setting.
+    // A table is not a valid value of any setting.
     for key in KEYS {
         let file = format!("[{key}]\nx = 1\n");
         let line = line_of(load(&[("config/default.toml", &file)], &[]));

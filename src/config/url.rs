@@ -1,10 +1,8 @@
-//! What Keyfob asks of the URLs in its settings; errors are the fault alone, to stand after the
-//! value.
+//! Rules for the URLs in settings. Each error is only the fault, to follow the value.
 
 use std::net::Ipv6Addr;
 
-/// Whether the text can be an issuer (RFC 8414 §2): an HTTP(S) URL without query and fragment, kept
-/// as it is typed.
+/// Whether the text can be an issuer (RFC 8414 §2): an HTTP(S) URL without query and fragment, kept as written.
 pub(super) fn check_issuer(text: &str) -> Result<(), &'static str> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let rest = rest.ok_or("does not start with http:// or https://")?;
@@ -17,7 +15,7 @@ pub(super) fn check_issuer(text: &str) -> Result<(), &'static str> {
     if rest.ends_with('/') {
         return Err("has a trailing slash");
     }
-    // What RFC 3986 §2 lets stand in a URL, less what was refused above.
+    // The characters of RFC 3986 §2, without those refused above.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]@!$&'()*+,;=%".contains(c);
     if !rest.chars().all(is_plain) {
         return Err("has a character that no URL holds");
@@ -25,8 +23,8 @@ pub(super) fn check_issuer(text: &str) -> Result<(), &'static str> {
     check_authority(rest.split('/').next().unwrap_or_default())
 }
 
-/// Whether the text is an origin as a browser sends it in `Origin` (RFC 6454 §6.2), so that
-/// comparing bytes is right.
+/// Whether the text is an origin as a browser sends it in `Origin` (RFC 6454 §6.2), so that it can be compared byte by
+/// byte.
 pub(super) fn check_origin(text: &str) -> Result<(), &'static str> {
     if text == "*" {
         return Err("would let every site in");
@@ -60,7 +58,7 @@ pub(super) fn check_root_path(text: &str) -> Result<(), &'static str> {
     if text.ends_with('/') {
         return Err("has a trailing slash");
     }
-    // RFC 3986 §2.3: what needs no encoding, and so is the same text wherever it is written.
+    // RFC 3986 §2.3: characters that need no encoding, so that the text is the same everywhere.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     if path.split('/').all(|segment| segment.chars().all(is_plain) && !["", ".", ".."].contains(&segment)) {
         return Ok(());

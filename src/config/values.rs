@@ -1,4 +1,4 @@
-//! The merged values, each with where it came from, and how a setting's type is read from them.
+//! The merged values with their origins, and how to read each type from them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,22 +11,22 @@ use secrecy::SecretString;
 
 use super::{ConfigError, keys, quoted};
 
-/// Fewest bytes of a secret: as many as HMAC with SHA-256 gives out (RFC 7518 §3.2).
+/// Fewest bytes of a secret: the output size of HMAC with SHA-256 (RFC 7518 §3.2).
 const SECRET_MIN_BYTES: usize = 32;
 
-/// What is allowed where a text is wanted.
+/// The allowed form of a text.
 const TEXT: &str = "a string in quotes";
 
-/// Every value by its dotted key; no `Debug`, there are secrets in it.
+/// Every value by its dotted key; no `Debug`, since it holds secrets.
 #[derive(Default)]
 pub(super) struct Values {
     by_key: BTreeMap<String, Value>,
-    /// libpq's variables (`PGHOST` and so on), which it reads where a URL does not say.
+    /// libpq's variables (`PGHOST` and so on), which it uses for what a URL omits.
     pub(super) libpq: BTreeMap<String, String>,
 }
 
 impl Values {
-    /// Lays a TOML text over what is there.
+    /// Merges a TOML text over the values.
     pub(super) fn add_toml(&mut self, origin: &str, text: &str) -> Result<(), ConfigError> {
         let table = FileFormat::Toml
             .parse(Some(&origin.to_owned()), text)
@@ -34,7 +34,7 @@ impl Values {
         self.add_table("", table, origin)
     }
 
-    /// Lays one variable over what is there; it stays text until a setting's type asks for more.
+    /// Merges one variable over the values; it stays text until a setting's type converts it.
     pub(super) fn add_variable(&mut self, key: String, value: String, origin: &str) -> Result<(), ConfigError> {
         self.add(key, Value::new(Some(&origin.to_owned()), value), origin)
     }
@@ -50,22 +50,22 @@ impl Values {
         ConfigError::new(key, format!("{fault}; allowed: {allowed}{from}"))
     }
 
-    /// The same with the value in front of its fault: not for what may hold a secret.
+    /// The same with the value before its fault: not for possible secrets.
     pub(super) fn wrong(&self, key: &str, value: &str, fault: &str, allowed: &str) -> ConfigError {
         self.fault(key, format!("{} {fault}", quoted(value)), allowed)
     }
 
-    /// A text that must not be empty, blanks around it cut off.
+    /// A non-empty text, trimmed.
     pub(super) fn text(&self, key: &str) -> Result<String, ConfigError> {
         self.optional_text(key)?.ok_or_else(|| self.fault(key, "is empty", "a text"))
     }
 
-    /// A path, or `None` where it is unset or empty.
+    /// A path, or `None` if unset or empty.
     pub(super) fn path(&self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
         Ok(self.optional_text(key)?.map(PathBuf::from))
     }
 
-    /// A text that `T` can be parsed from.
+    /// A text that parses as `T`.
     pub(super) fn parsed<T: FromStr>(&self, key: &str, allowed: &str) -> Result<T, ConfigError> {
         let text = self.optional_text(key)?.unwrap_or_default();
         text.parse().map_err(|_| self.wrong(key, &text, "is not valid", allowed))
@@ -90,7 +90,7 @@ impl Values {
             .ok_or_else(|| self.wrong(key, &number.to_string(), "is out of range", &allowed))
     }
 
-    /// A switch.
+    /// A boolean.
     pub(super) fn switch(&self, key: &str) -> Result<bool, ConfigError> {
         let (fault, allowed) = ("is no switch", "true, false");
         let text = match self.kind(key) {
@@ -125,8 +125,7 @@ impl Values {
         }
     }
 
-    /// A secret, exactly as it was typed, or `None` where it is unset or empty; errors tell its
-    /// length at most.
+    /// A secret, exactly as written, or `None` if unset or empty; errors show at most its length.
     pub(super) fn secret(&self, key: &str) -> Result<Option<SecretString>, ConfigError> {
         let text = match self.kind(key) {
             None => return Ok(None),
@@ -134,7 +133,7 @@ impl Values {
             Some(ValueKind::String(text)) => text,
             Some(_) => return Err(self.fault(key, "is no text", TEXT)),
         };
-        // A file that was read into a variable ends so, and not every program that shares the secret would cut it off.
+        // A file read into a variable ends so, and not every program that shares the secret would remove it.
         if text.ends_with(['\r', '\n']) {
             return Err(self.fault(key, "ends with a line break", "the same without it"));
         }
@@ -145,7 +144,7 @@ impl Values {
         Ok(Some(text.as_str().into()))
     }
 
-    /// A text, blanks around it cut off, or `None` where it is unset or empty.
+    /// A trimmed text, or `None` if unset or empty.
     pub(super) fn optional_text(&self, key: &str) -> Result<Option<String>, ConfigError> {
         match self.kind(key) {
             None => Ok(None),
@@ -168,12 +167,12 @@ impl Values {
     }
 
     fn add_table(&mut self, prefix: &str, table: Map<String, Value>, origin: &str) -> Result<(), ConfigError> {
-        // Sorted: of several unknown keys the same one is named each time.
+        // Sorted, so that of several unknown keys the error always names the same one.
         let sorted: BTreeMap<String, Value> = table.into_iter().collect();
         for (name, value) in sorted {
             let key = format!("{prefix}{name}");
             match value.kind {
-                // A table in place of a setting's value is left whole, for its reader to refuse.
+                // Leave a table in place of a setting's value whole: the setting's reader refuses it.
                 ValueKind::Table(inner) if !keys::is_key(&key) && (keys::is_section(&key) || !inner.is_empty()) => {
                     self.add_table(&format!("{key}."), inner, origin)?;
                 }
@@ -184,13 +183,12 @@ impl Values {
     }
 }
 
-/// Cuts TOML's report of several lines down to place and reason; the faulty line itself may hold a
-/// secret.
+/// Reduces TOML's multi-line report to place and reason; the faulty line itself may hold a secret.
 fn toml_fault(file: &str, report: &str) -> ConfigError {
     let place = report.lines().next().and_then(|line| line.strip_prefix("TOML parse error at "));
     match place {
         Some(place) => {
-            // After the header come three lines that draw the fault.
+            // After the header, three lines draw the fault.
             let reason: Vec<&str> = report.lines().skip(4).map(str::trim).collect();
             ConfigError::new(file, format!("{place}: {}", reason.join(" ").trim_end()))
         }

@@ -1,5 +1,5 @@
-//! Statements that diesel 2.3 does not let through a `MultiConnection`, such as an insert of more than one row, or only with
-//! more work: it writes the text of an `UPDATE` several times there.
+//! Statements that diesel 2.3 cannot run through a `MultiConnection`, such as an insert of several rows, or runs there
+//! at more cost: it writes the text of an `UPDATE` several times.
 
 use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::{PgConnection, SqliteConnection};
@@ -7,12 +7,12 @@ use diesel::{PgConnection, SqliteConnection};
 use super::connection::Conn;
 use super::error::StoreError;
 
-/// Runs a statement that is made for either back end on the one that this is.
+/// Runs a statement that compiles for both back ends on this connection's own.
 ///
-/// Many rows are inserted by PostgreSQL at once, by SQLite one after the other where a column may have its default.
+/// PostgreSQL inserts many rows at once; SQLite inserts them one by one if a column may have its default.
 ///
 /// # Errors
-/// [`StoreError`], as for any other statement.
+/// [`StoreError`], as for other statements.
 pub(crate) fn execute_on_either<S>(conn: &mut Conn, statement: S) -> Result<usize, StoreError>
 where
     S: ExecuteDsl<PgConnection> + ExecuteDsl<SqliteConnection>,

@@ -1,4 +1,4 @@
-//! One connection type over both back ends, and how connections are made.
+//! One connection type for both back ends, and how to open connections.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +38,8 @@ struct Encoding {
 }
 
 impl Conn {
-    /// PostgreSQL's number of this session, by which others can end it; none where a compatible engine does not know it.
+    /// PostgreSQL's process id of this session, with which another session can end it; `None` on compatible engines
+    /// without it.
     fn session(&mut self) -> Option<i32> {
         match self {
             Self::Sqlite(_) => None,
@@ -49,7 +50,7 @@ impl Conn {
         }
     }
 
-    /// Whether there is a table of that name: on PostgreSQL by the search path, as for every other table.
+    /// Whether a table of that name exists: on PostgreSQL by the search path, as for all other tables.
     pub(super) fn has_table(&mut self, name: &'static str) -> QueryResult<bool> {
         let query = match self {
             Self::Sqlite(_) => format!("SELECT COUNT(*) AS found FROM sqlite_master WHERE name = '{name}'"),
@@ -58,7 +59,7 @@ impl Conn {
         Ok(diesel::sql_query(query).get_result::<Found>(self)?.found > 0)
     }
 
-    /// Inside a write: waits until no other process is at this point, for what must be done by one alone. On SQLite a
+    /// For a write that only one process may do at a time: waits until no other process is at this point. On SQLite a
     /// write has the whole database to itself anyway.
     pub(crate) fn wait_for_turn(&mut self) -> Result<(), StoreError> {
         match self {
@@ -68,30 +69,31 @@ impl Conn {
     }
 }
 
-/// The lock that processes take on a PostgreSQL database for what one of them must do alone (the letters "keyfob").
+/// The lock that a process takes on a PostgreSQL database for work that only one may do (the letters "keyfob").
 pub(super) const ADVISORY_LOCK: &str = "118048870133602";
 
-/// What every SQLite connection is set to. `synchronous = FULL`: a commit that was acknowledged survives a power cut.
-/// `cache_size`: 8 MiB. The file is not mapped: each commit makes every other connection unmap it and fault it in again.
+/// The settings of every SQLite connection. `synchronous = FULL`: a commit that was acknowledged survives a power cut.
+/// `cache_size`: 8 MiB. The file is not memory-mapped: each commit makes every other connection unmap it and fault it
+/// in again.
 const SQLITE_SETTINGS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;";
 
 /// As many symbolic links as Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// How long it waits for what others have locked.
+/// How long a connection waits for locks, in milliseconds.
 pub(super) const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 10000";
 
-/// A statement of PostgreSQL that takes longer is stopped by the server.
+/// The server stops a PostgreSQL statement after this time.
 pub(super) const STATEMENT_SECONDS: u64 = 10;
 
-/// A read replica is asked for so long at the most: the primary is there in its place.
+/// The same for a read replica, in whose place the primary can answer.
 pub(super) const REPLICA_SECONDS: u64 = 1;
 
-/// What every session with PostgreSQL is set to, beside the time for a statement.
+/// The settings of every PostgreSQL session, beside the time for a statement.
 const POSTGRES_SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'; \
                                  SET TIME ZONE 'UTC';";
 
-/// What libpq is told where the URL does not: to give up on a server that does not answer, and to notice one that died.
+/// Parameters for libpq unless the URL sets them: give up on a server that does not respond, and notice one that died.
 const POSTGRES_PARAMETERS: [(&str, &str); 6] = [
     ("connect_timeout", "5"),
     ("keepalives_idle", "20"),
@@ -101,20 +103,20 @@ const POSTGRES_PARAMETERS: [(&str, &str); 6] = [
     ("application_name", "keyfob"),
 ];
 
-/// A connection in the pool, and whether it may be used again.
+/// A pooled connection, and whether it may be reused.
 pub(super) struct Pooled {
     pub(super) conn: Conn,
-    /// PostgreSQL's number of the session, where it tells.
+    /// PostgreSQL's process id of the session, if known.
     pub(super) session: Option<i32>,
-    /// The epoch in which it was last known to be good.
+    /// The epoch in which the connection was last known to work.
     epoch: u64,
-    /// That of all connections of the pool.
+    /// The present epoch, shared by all connections of the pool.
     newest_epoch: Arc<AtomicU64>,
     is_broken: bool,
 }
 
 impl Pooled {
-    /// Runs work. A connection that fails is taken out of use, and all others are checked.
+    /// Runs work. A connection that fails is retired, and all others are checked.
     pub(super) fn run<T>(&mut self, work: impl Fn(&mut Conn) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let result = work(&mut self.conn);
         if matches!(result, Err(StoreError::Unavailable(_))) {
@@ -124,21 +126,21 @@ impl Pooled {
         result
     }
 
-    /// Has it closed when it comes back.
+    /// Closes the connection when it returns to the pool.
     pub(super) fn give_up(&mut self) {
         self.is_broken = true;
     }
 }
 
-/// Makes connections for the pool; picks the back end by scheme and shows the true cause of a failure
-/// (diesel 2.3: the derived `establish` tries each back end in turn and hides it).
+/// Opens connections for the pool; picks the back end by scheme and shows the true cause of a failure (diesel 2.3: the
+/// derived `establish` tries each back end in turn and hides it).
 ///
-/// A check of each connection at each check-out would cost a round trip. So they are trusted until one fails: then a new
-/// epoch begins, in which every connection is checked once before it is used again.
+/// Checking each connection at each check-out would cost a round trip. So connections are trusted until one fails: then
+/// a new epoch begins, in which every connection is checked once before it is reused.
 #[derive(Clone, Debug)]
 pub(super) struct Manager {
     pub(super) url: DatabaseUrl,
-    /// Whether its connections only read.
+    /// Whether the connections only read.
     is_replica: bool,
     epoch: Arc<AtomicU64>,
 }
@@ -194,9 +196,9 @@ fn open_sqlite(path: &Path) -> Result<Conn, ConnectionError> {
     Ok(Conn::Sqlite(conn))
 }
 
-/// [`ConnectionError::InvalidConnectionUrl`] is what no later try would mend.
+/// Returns [`ConnectionError::InvalidConnectionUrl`] for failures that a retry cannot fix.
 fn open_postgres(text: &SecretString, is_replica: bool) -> Result<Conn, ConnectionError> {
-    // Once more, whoever made it: libpq's messages would show the password of one that it cannot read.
+    // Check again, wherever the URL came from: libpq's messages would show the password of a URL that it cannot parse.
     let url = PostgresUrl::parse(text.expose_secret())
         .map_err(|fault| ConnectionError::InvalidConnectionUrl(format!("the URL {fault}")))?;
     let url = url.with_parameters(text.expose_secret(), &POSTGRES_PARAMETERS);
@@ -204,7 +206,7 @@ fn open_postgres(text: &SecretString, is_replica: bool) -> Result<Conn, Connecti
     let seconds = if is_replica { REPLICA_SECONDS } else { STATEMENT_SECONDS };
     let mut settings = format!("SET statement_timeout = '{seconds}s'; {POSTGRES_SETTINGS}");
     if is_replica {
-        // Also where the URL is that of a primary, or the standby was promoted.
+        // Even if the URL is that of a primary, or the standby was promoted.
         settings.push_str("SET default_transaction_read_only = on;");
     }
     conn.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -212,12 +214,13 @@ fn open_postgres(text: &SecretString, is_replica: bool) -> Result<Conn, Connecti
     Ok(Conn::Postgres(conn))
 }
 
-/// In another encoding PostgreSQL refuses, in the middle of a request, what it has no characters for.
+/// In another encoding PostgreSQL would refuse, in the middle of a request, text that the encoding has no characters
+/// for.
 fn require_utf8(conn: &mut PgConnection) -> Result<(), ConnectionError> {
     let query = diesel::sql_query("SELECT current_setting('server_encoding') AS encoding");
     let found = query.get_result::<Encoding>(conn).map_err(ConnectionError::CouldntSetupConfiguration)?;
     match found.encoding.as_str() {
-        // The second is what engines that are not PostgreSQL may call it.
+        // The second is how engines other than PostgreSQL may spell it.
         "UTF8" | "UTF-8" => Ok(()),
         other => Err(ConnectionError::InvalidConnectionUrl(format!(
             "the database is encoded in {other}, and UTF8 is needed; make another one with \
@@ -227,8 +230,8 @@ fn require_utf8(conn: &mut PgConnection) -> Result<(), ConnectionError> {
     }
 }
 
-/// Tells what to do where TLS is asked for and not built in. The settings refuse a URL that asks for it, so the wish came to
-/// libpq by another way.
+/// Adds the remedy if TLS is required and not built in. The settings refuse a URL that requires it, so libpq got the
+/// requirement in another way.
 fn with_remedy(error: ConnectionError) -> ConnectionError {
     match error {
         ConnectionError::BadConnection(cause) if cause.contains("SSL support is not compiled in") => {
@@ -241,10 +244,10 @@ fn with_remedy(error: ConnectionError) -> ConnectionError {
 
 /// The file holds keys and hashes, so only its owner may read it (SQLite gives its side files the same mode).
 ///
-/// One that is there is not even opened: whoever closes a file loses all locks that its process has on it (POSIX), also those
-/// of SQLite. Without them another program that has read the database takes itself for the last, and deletes the journal
-/// (`-wal`) with all that is written in it from then on. (sqlite.org/howtocorrupt.html, §2.2) So it is only ever made anew,
-/// which does not follow a link; SQLite does, and would make the file itself, for everybody to read.
+/// An existing file is not even opened: closing a file releases all locks that the process has on it (POSIX), SQLite's
+/// included. Another program that has read the database then believes that it is the last, and deletes the journal
+/// (`-wal`) with everything written to it from then on. (sqlite.org/howtocorrupt.html, §2.2) So the file is only ever
+/// created, which does not follow a link; SQLite follows one, and would create its target readable for everyone.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -258,7 +261,7 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
         }
         match path.read_link() {
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
-            // No link: the file itself.
+            // Not a link but the file itself.
             Err(_) => return Ok(()),
         }
     }

@@ -1,10 +1,10 @@
-//! What can go wrong with the database, without a word of HTTP.
+//! What can go wrong with the database, independent of HTTP.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::config::DatabaseUrl;
 
-/// The database could not be opened at the start.
+/// The database could not be opened at startup.
 #[derive(Debug, thiserror::Error)]
 #[error("database {url}: {cause}")]
 pub struct OpenError {
@@ -21,7 +21,7 @@ impl OpenError {
     }
 }
 
-/// What to do about a file that cannot be opened: parts of what SQLite and the system say, the surest first.
+/// Remedies for a file that cannot be opened, by parts of SQLite's and the system's messages, the most certain first.
 const REMEDIES: &[(&str, &str)] = &[
     ("disk is full", "make room on the disk where it is, and start again"),
     ("No space left", "make room on the disk where it is, and start again"),
@@ -38,30 +38,30 @@ const REMEDIES: &[(&str, &str)] = &[
 const WRITABLE: &str = "the file and its folder must be there and writable for the user who runs this: look with ls -l \
                         and mount, or set another database.url";
 
-/// Why a read or a write did not happen.
+/// Why a read or a write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A row with the same unique value is there already.
+    /// A row with the same unique value already exists.
     #[error("taken")]
     Taken,
-    /// A row that this one refers to is gone.
+    /// The row that this one refers to is gone.
     #[error("a referenced row is gone")]
     ReferenceGone,
-    /// Two transactions got in each other's way and this one may simply be repeated.
+    /// Two transactions conflicted; this one may simply be retried.
     #[error("serialization failure")]
     Serialization,
-    /// The database is away or locked; later it may work.
+    /// The database is unreachable or locked; a retry may work later.
     #[error("database unavailable: {0}")]
     Unavailable(String),
-    /// It can be read but not written: the disk is full or read-only.
+    /// The disk is full or read-only: reads still work, writes do not.
     #[error("database cannot be written: {0}")]
     Unwritable(String),
-    /// A fault of the service itself.
+    /// A fault in the service itself.
     #[error("database error: {0}")]
     Internal(String),
 }
 
-/// Parts of the messages with which SQLite and PostgreSQL say that the fault will pass, or is not the statement's.
+/// Parts of SQLite's and PostgreSQL's messages for faults that are temporary, or not the statement's.
 const PASSING: &[&str] = &[
     "database is locked",
     "database is busy",
@@ -77,11 +77,11 @@ const PASSING: &[&str] = &[
     "SSL",
 ];
 
-/// Parts of those with which they say that nothing can be written now.
+/// Parts of their messages when writes are impossible.
 const UNWRITABLE: &[&str] = &["database or disk is full", "readonly database", "No space left on device"];
 
 impl StoreError {
-    /// The same for all whose writes were to be committed together.
+    /// The error for the other writes of the same commit.
     pub(super) fn of_neighbour(&self) -> Self {
         match self {
             Self::Unwritable(cause) => Self::Unwritable(cause.clone()),
@@ -95,7 +95,7 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::DatabaseError(kind, info) => from_database(kind, info.message()),
-            // The connection died in a commit, and so the rollback failed as well: the first of the two is the cause.
+            // The connection died during a commit, so the rollback failed as well: the commit's error is the cause.
             DieselError::RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
             DieselError::BrokenTransactionManager => Self::Unavailable("the connection broke in a transaction".into()),
             other => Self::Internal(other.to_string()),

@@ -1,8 +1,8 @@
-//! Where a reader stands in a feed: a table that every process reads again and again to learn what is new in it.
+//! A reader's position in a feed: a table that every process polls for new rows.
 //!
-//! No clock has a part in it. On PostgreSQL a row's `local_position` is the id of the transaction that wrote it. Whoever
-//! has read the feed asks next for the rows of transactions that were not over at that time, however late they commit. On
-//! SQLite commits come one after the other, and the position is a number that each row takes inside its transaction.
+//! No clock is involved. On PostgreSQL a row's `local_position` is the id of the transaction that wrote it. A reader
+//! that has read the feed asks next for the rows of transactions that had not ended by then, however late they commit.
+//! On SQLite commits are sequential, and the position is a number that each row takes inside its transaction.
 
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
@@ -10,32 +10,32 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use super::connection::Conn;
 use super::error::StoreError;
 
-/// A standby that took over, or a server that was set back to an earlier state, begins anew with numbers that were seen
-/// already, so the server is part of the place.
+/// A standby that took over, or a server restored to an earlier state, gives out the same numbers again, so the server
+/// is part of the position.
 const POSTGRES: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::TEXT::BIGINT AS next, \
                         (EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000)::BIGINT AS server";
 const SQLITE: &str = "SELECT last + 1 AS next, 0 AS server FROM local_positions";
 
-/// How far a feed has been read.
+/// How far a reader has read a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
 pub(crate) struct Place {
-    /// The first position at which something may still appear.
+    /// The first position at which a row may still appear.
     #[diesel(sql_type = BigInt)]
     next: i64,
-    /// Which server counts.
+    /// The server that assigned the positions.
     #[diesel(sql_type = BigInt)]
     server: i64,
 }
 
 impl Place {
-    /// The first position to be read by somebody who has read up to here, where the feed has come to that place. It is
-    /// the beginning when the positions are no longer the same ones.
+    /// The first position to read for a reader that has read up to `self`, when the feed is at `now`. It is the
+    /// beginning if the positions are no longer the same ones.
     pub(crate) fn first_unread(self, now: Self) -> i64 {
         if self.server == now.server && self.next <= now.next { self.next } else { 0 }
     }
 }
 
-/// Where a feed stands. To be asked for before the rows are read.
+/// The present end of a feed. Find it before reading the rows.
 pub(crate) fn find_place(conn: &mut Conn) -> Result<Place, StoreError> {
     Ok(match conn {
         Conn::Postgres(conn) => sql_query(POSTGRES).get_result(conn)?,

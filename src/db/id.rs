@@ -24,7 +24,7 @@ impl Id {
         text.parse().ok().filter(|_| canonical).and_then(Self::from_number)
     }
 
-    /// The id of that number; `None` unless it is positive and below 2^53.
+    /// The id with that number; `None` unless it is positive and below 2^53.
     pub(crate) fn from_number(number: i64) -> Option<Self> {
         (1..=Self::MAX.0).contains(&number).then_some(Self(number))
     }

@@ -1,4 +1,4 @@
-//! Brings the tables up to date, from migrations that are part of the binary.
+//! Runs pending migrations, which are part of the binary.
 
 use std::error::Error;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// What PostgreSQL says to a role that may not do it.
+/// PostgreSQL's messages to a role without the right.
 const REFUSALS: [&str; 2] = ["permission denied", "must be owner"];
 
 #[derive(QueryableByName)]
@@ -30,10 +30,10 @@ struct Applied {
     version: String,
 }
 
-/// Runs what is missing; harmless when nothing is, and when several processes do it at once.
+/// Runs pending migrations. Harmless if there are none, and if several processes do it at once.
 ///
 /// # Errors
-/// [`OpenError`], also for a part of a copy: nothing may be written there, or it could not be resumed.
+/// [`OpenError`], also for an unfinished copy: writing to it would make it impossible to resume.
 pub(super) fn run(manager: &Manager) -> Result<(), OpenError> {
     on_connection(manager, |conn| {
         require_whole(conn)?;
@@ -44,7 +44,7 @@ pub(super) fn run(manager: &Manager) -> Result<(), OpenError> {
     })
 }
 
-/// The same for who only reads: what is up to date may be read-only.
+/// The same for a program that only reads: an up-to-date database may be read-only.
 pub(super) fn run_to_read(manager: &Manager) -> Result<(), OpenError> {
     let is_ready = on_connection(manager, |conn| {
         require_whole(conn)?;
@@ -53,7 +53,7 @@ pub(super) fn run_to_read(manager: &Manager) -> Result<(), OpenError> {
     if is_ready { Ok(()) } else { run(manager) }
 }
 
-/// The same where data is copied to.
+/// The same for the target of a copy.
 pub(super) fn run_on_target(manager: &Manager) -> Result<(), OpenError> {
     on_connection(manager, |conn| {
         if let Conn::Sqlite(conn) = conn {
@@ -63,7 +63,7 @@ pub(super) fn run_on_target(manager: &Manager) -> Result<(), OpenError> {
     })
 }
 
-/// The migrations that a database has had, oldest first; none where it has had none.
+/// The migrations that a database has run, oldest first.
 pub(super) fn applied(conn: &mut Conn) -> QueryResult<Vec<String>> {
     if !conn.has_table("__diesel_schema_migrations")? {
         return Ok(Vec::new());
@@ -81,15 +81,15 @@ fn require_whole(conn: &mut Conn) -> Result<(), Failure> {
     if unfinished::is_marked(conn)? { Err(unfinished::FAULT.into()) } else { Ok(()) }
 }
 
-/// Makes nothing, not even a lock, where nothing is missing: the role of a service needs no right to make tables.
+/// Writes nothing and takes no lock if nothing is pending: the service's role needs no right to create tables.
 fn migrate(conn: &mut Conn) -> Result<(), Failure> {
     if is_up_to_date(conn).map_err(with_remedy)? {
         return Ok(());
     }
     match conn {
-        // A lock first: with a deferred transaction, the second of two processes would fail at its first write.
+        // Lock first: with a deferred transaction, the second of two processes would fail at its first write.
         Conn::Sqlite(conn) => conn.immediate_transaction(|conn| pending(conn, SQLITE)),
-        // The lock belongs to the transaction, so a process that dies here does not keep the others out.
+        // The lock ends with the transaction, so a process that dies here does not keep others out.
         Conn::Postgres(conn) => {
             let done = conn.transaction(|conn| {
                 let wait = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0;";
@@ -101,7 +101,7 @@ fn migrate(conn: &mut Conn) -> Result<(), Failure> {
     }
 }
 
-/// Whether a database has had every migration that this program knows.
+/// Whether a database has run every migration of this program.
 fn is_up_to_date(conn: &mut Conn) -> Result<bool, Failure> {
     let applied = applied(conn)?;
     let known = match conn {
@@ -115,7 +115,7 @@ fn versions<DB: Backend>(migrations: Vec<Box<dyn Migration<DB>>>) -> Vec<String>
     migrations.iter().map(|migration| migration.name().version().to_string()).collect()
 }
 
-/// Says what a role lacks, where it lacks something.
+/// Names the right that a role lacks, if that is the cause.
 fn with_remedy(error: Failure) -> Failure {
     let cause = error.to_string();
     if !REFUSALS.iter().any(|refusal| cause.contains(refusal)) {
@@ -135,7 +135,8 @@ where
     conn.run_pending_migrations(source).map(drop)
 }
 
-/// Switches the file to write-ahead logging, which lasts. SQLite does not wait by itself when two processes do it at once.
+/// Switches the file to write-ahead logging, permanently. SQLite does not wait by itself if two processes do it at
+/// once.
 fn write_ahead(conn: &mut SqliteConnection) -> Result<(), Failure> {
     let mut tries = 0;
     loop {

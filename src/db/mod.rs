@@ -1,7 +1,7 @@
-//! Where the data is: SQLite or PostgreSQL, chosen by the URL's scheme.
+//! The database: SQLite or PostgreSQL, chosen by the URL's scheme.
 //!
-//! [`Db::read`] and [`Db::write`] are the only hops from async code to blocking code. Features give them a closure
-//! over a [`Conn`]; a closure may run again after a serialization failure, so it is an `Fn` and has no other effect.
+//! [`Db::read`] and [`Db::write`] are the only steps from async code to blocking code. Features pass them a closure
+//! over a [`Conn`]. It may run again after a serialization failure, so it is an `Fn` and has no other effect.
 
 mod batch;
 mod connection;
@@ -48,7 +48,7 @@ pub(crate) use transfer::copy::{CopyError, Progress, copy};
 use crate::config::{DatabaseSettings, DatabaseUrl};
 use crate::metrics::Queue;
 
-/// How often a write is tried at the most when serialization fails (SQLSTATE 40001, 40P01).
+/// Most attempts at a write when serialization fails (SQLSTATE 40001, 40P01).
 const MAX_TRIES: u32 = 6;
 
 /// A handle to the database; clones share its connections.
@@ -61,12 +61,12 @@ pub(crate) struct Db {
     limits: Limits,
 }
 
-/// How writes are done.
+/// How to write.
 #[derive(Clone)]
 enum Writing {
     /// SQLite allows one writer at a time.
     Alone(Arc<Writer>),
-    /// PostgreSQL takes many. Each has a turn, so that writes which cannot end leave connections for reads.
+    /// PostgreSQL allows concurrent writers. A semaphore keeps some connections free for reads when writes hang.
     Together { turns: Arc<Semaphore>, watch: Arc<Watch> },
 }
 
@@ -77,15 +77,15 @@ impl std::fmt::Debug for Db {
 }
 
 impl Db {
-    /// Opens the database, making a missing SQLite file, and brings its tables up to date.
+    /// Opens the database, creating a missing SQLite file, and runs pending migrations.
     ///
     /// # Errors
-    /// [`OpenError`] names the database and the cause, when it cannot be opened or migrated.
+    /// [`OpenError`] names the database and the cause if it cannot be opened or migrated.
     pub(crate) fn open(settings: &DatabaseSettings) -> Result<Self, OpenError> {
         Self::open_with(settings, migrate::run, Writer::start)
     }
 
-    /// The same for who only reads: an SQLite file that is up to date need not be writable.
+    /// The same for a program that only reads: an up-to-date SQLite file need not be writable.
     ///
     /// # Errors
     /// Those of [`Db::open`].
@@ -115,7 +115,7 @@ impl Db {
         Ok(Self { connections, writing, replica: replica.map(Arc::new), threads, limits })
     }
 
-    /// Whether the threads live that the database is worked with.
+    /// Whether the database's threads are running.
     pub(crate) fn is_alive(&self) -> bool {
         match &self.writing {
             Writing::Alone(writer) => writer.is_alive(),
@@ -123,7 +123,7 @@ impl Db {
         }
     }
 
-    /// The same database, its writer dead.
+    /// The same database with a dead writer.
     #[cfg(test)]
     pub(crate) fn without_writer(&self, settings: &DatabaseSettings) -> Self {
         let mut writer = Writer::start_idle(&Manager::new(settings)).expect("a thread");
@@ -131,49 +131,49 @@ impl Db {
         Self { writing: Writing::Alone(Arc::new(writer)), ..self.clone() }
     }
 
-    /// The same for long work that somebody waits for on purpose: no call is given up once it has a connection.
+    /// The same for long work that a person waits for: no call is abandoned once it has a connection.
     pub(crate) fn without_end(self) -> Self {
         Self { limits: self.limits.without_end(), ..self }
     }
 
-    /// Has the queue of SQLite's writer watched from now on.
+    /// Measures the queue of SQLite's writer from now on.
     pub(crate) fn watch(&self, queue: Queue) {
         if let Writing::Alone(writer) = &self.writing {
             let _ = writer.watched.set(queue);
         }
     }
 
-    /// The connections of the pool: in use, idle, and how many there may be.
+    /// The pool's connections: in use, idle, and the limit.
     pub(crate) fn connections(&self) -> (u32, u32, u32) {
         self.connections.count()
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database responds.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when there is none.
+    /// [`StoreError::Unavailable`] if it does not.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         self.read(|conn| Ok(conn.batch_execute("SELECT 1")?)).await
     }
 
-    /// Runs a reading closure: on a thread for blocking work, or for SQLite here and now.
+    /// Runs a reading closure: on a thread for blocking work or, for SQLite, on the current thread.
     ///
     /// # Errors
-    /// What the closure answers, or [`StoreError::Unavailable`] when no connection can be had.
+    /// The closure's error, or [`StoreError::Unavailable`] if no connection is available.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
         if let Writing::Alone(writer) = &self.writing {
-            // It takes some microseconds and waits for nobody (write-ahead log): a hop to another thread and back would
-            // cost several times as much.
+            // A read takes some microseconds and waits for no other connection (write-ahead log): a hop to another
+            // thread and back would cost several times as much.
             return sqlite::snapshot::read(&self.connections, &writer.commits, self.limits, work);
         }
         let connections = self.connections.clone();
         let call = self.limits.begin();
         call.blocking(&self.threads, move |call| {
-            // Once more on another connection: this one may have died while it lay idle.
+            // Retry on another connection: this one may have died while idle.
             match connections.run(call, &work) {
                 Err(StoreError::Unavailable(_)) => connections.run(call, &work),
                 result => result,
@@ -182,7 +182,7 @@ impl Db {
         .await
     }
 
-    /// Like [`Db::read`]; what may lag is read from the replica, where there is one that answers.
+    /// Like [`Db::read`], but sends reads that may lag to the replica, if one responds.
     ///
     /// # Errors
     /// Those of [`Db::read`].
@@ -201,12 +201,12 @@ impl Db {
         }
     }
 
-    /// Runs a writing closure in a transaction of its own; when this answers `Ok`, the write is durable.
+    /// Runs a writing closure in a transaction of its own; once this returns `Ok`, the write is durable.
     ///
     /// # Errors
-    /// What the closure answers (nothing of it is kept then), or [`StoreError::Unavailable`]: then the write may have been
-    /// kept all the same, if the connection broke or the time was over while it was committed. Under synchronous
-    /// replication that is so whenever no standby answers.
+    /// The closure's error (then nothing is written), or [`StoreError::Unavailable`]: then the write may still have
+    /// happened, if the connection broke or the time ran out during the commit. Under synchronous replication that is
+    /// so whenever no standby responds.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -221,7 +221,7 @@ impl Db {
         let turn = call.turn(turns).await?;
         let connections = self.connections.clone();
         call.blocking(&self.threads, move |call| {
-            // Until the work is done, although the caller may have been answered by then.
+            // Hold the permit until the work is done, although the caller may have its result earlier.
             let _turn = turn;
             let mut tries_left = MAX_TRIES;
             loop {
@@ -235,7 +235,7 @@ impl Db {
                 tries_left -= 1;
                 let is_repeatable = match &result {
                     Err(StoreError::Serialization) => true,
-                    // A transaction that may have been committed must not be repeated.
+                    // Do not repeat a transaction that may have been committed.
                     Err(StoreError::Unavailable(_)) => !has_begun.get() && tries_left == MAX_TRIES - 1,
                     _ => false,
                 };
@@ -248,7 +248,7 @@ impl Db {
     }
 }
 
-/// How many connections may write at the same time: three quarters, and one at least.
+/// Connections that may write at the same time: three quarters, and at least one.
 fn turns_to_write(connections: u32) -> usize {
     let turns = connections.saturating_sub(connections.div_ceil(4)).max(1);
     usize::try_from(turns).unwrap_or(1)

@@ -1,5 +1,5 @@
-//! Pages of a list, newest first: how many, and after which item. Ids are never renumbered, so writers do not disturb a
-//! walk through the pages.
+//! Pages of a list, newest first, by size and last item. Ids are never renumbered, so writes do not disturb a client
+//! that reads page after page.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,20 +8,20 @@ use serde_json::Value;
 use super::Id;
 use crate::fields::{Field, Fields, Rejection, text};
 
-/// The largest page.
+/// Most items on a page.
 pub(crate) const MAX_LIMIT: i64 = 100;
 
-/// Which page of a list.
+/// The requested page of a list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
-    /// How many items it has at the most.
+    /// Most items on the page.
     pub limit: i64,
     /// The page begins after this item.
     pub after: Option<Id>,
 }
 
 impl Page {
-    /// Reads `limit` and `cursor`; `None` when one of them had a fault, which `fields` then knows.
+    /// Reads `limit` and `cursor`; `None` if either is invalid, with the fault added to `fields`.
     pub(crate) fn read(fields: &mut Fields, default_limit: i64) -> Option<Self> {
         let (limit, after) = (fields.optional("limit"), fields.optional("cursor"));
         let limit = limit?.map_or(default_limit, |Limit(limit)| limit);
@@ -29,7 +29,7 @@ impl Page {
     }
 }
 
-/// What to ask for the next page with, where there is one: `items` then has one more than the limit, which is taken off.
+/// The cursor of the next page, if there is one: then `items` has one more than the limit, which this removes.
 pub(crate) fn next_cursor<T>(items: &mut Vec<T>, limit: i64, id: impl Fn(&T) -> Id) -> Option<String> {
     let has_more = i64::try_from(items.len()).is_ok_and(|found| found > limit);
     if has_more {
@@ -48,7 +48,7 @@ impl Field for Limit {
     }
 }
 
-/// The last item of the page before, as clients are given it: opaque.
+/// The last item of the previous page, in the opaque form that clients get.
 pub(crate) struct Cursor(pub Id);
 
 impl Cursor {

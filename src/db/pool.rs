@@ -12,24 +12,24 @@ use crate::config::DatabaseSettings;
 #[derive(Clone)]
 pub(super) struct Connections(Pool<Manager>);
 
-/// A connection that comes back when this is dropped.
+/// A connection that returns to the pool when dropped.
 pub(super) type Lent = PooledConnection<Manager>;
 
 impl Connections {
-    /// Makes the first connection.
+    /// Opens the first connection.
     pub(super) fn open(manager: &Manager, settings: &DatabaseSettings) -> Result<Self, OpenError> {
         let pool = builder(settings, "database connection failed");
         let pool = pool.build(manager.clone()).map_err(|error| OpenError::new(&manager.url, error))?;
         Ok(Self(pool))
     }
 
-    /// Does not mind a server that is away, now or later.
+    /// Tolerates a server that is unreachable, now or later.
     pub(super) fn to_replica(manager: Manager, settings: &DatabaseSettings) -> Self {
         let pool = builder(settings, "connection to the read replica failed");
         Self(pool.build_unchecked(manager))
     }
 
-    /// How many are in use, how many are idle, and how many there may be.
+    /// The connections in use, the idle ones, and the limit.
     pub(super) fn count(&self) -> (u32, u32, u32) {
         let state = self.0.state();
         (state.connections.saturating_sub(state.idle_connections), state.idle_connections, self.0.max_size())
@@ -39,11 +39,11 @@ impl Connections {
     pub(super) fn lend(&self, call: &Call) -> Result<Lent, StoreError> {
         let wait = call.wait_until.saturating_duration_since(Instant::now());
         let lent = self.0.get_timeout(wait).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        // Nothing is begun of which the caller is told already that it was not done.
+        // Do not begin work whose caller has already had an error.
         if call.is_over() { Err(late()) } else { Ok(lent) }
     }
 
-    /// Runs work on a connection, which is not used again when it has failed.
+    /// Runs work on a connection, which is not reused if it has failed.
     pub(super) fn run<T>(
         &self,
         call: &Call,
@@ -67,7 +67,7 @@ fn builder(settings: &DatabaseSettings, message: &'static str) -> diesel::r2d2::
         .error_handler(Box::new(LogErrors(message)))
 }
 
-/// Says why connections cannot be made, which the callers only see as "unavailable".
+/// Logs why connections fail; callers only see "unavailable".
 #[derive(Debug)]
 struct LogErrors(&'static str);
 

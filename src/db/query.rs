@@ -1,8 +1,8 @@
-//! Reads that are made for either back end, and run as that one's own statement.
+//! Reads that compile for both back ends, and run as statements of the connection's own.
 //!
-//! diesel 2.3 builds the SQL of a query anew each time that it goes through a `MultiConnection`, and looks the prepared
-//! statement up by that text. A query that is run on the connection inside is known by its type (docs/performance.md). So
-//! the reads that every request makes go through here.
+//! diesel 2.3 rebuilds a query's SQL each time it runs through a `MultiConnection`, and finds the prepared statement by
+//! that text. A query that runs on the inner connection is known by its type (docs/performance.md). So the reads that
+//! every request makes use this module.
 
 use diesel::prelude::*;
 use diesel::query_dsl::methods::LoadQuery;
@@ -11,12 +11,12 @@ use diesel::sqlite::Sqlite;
 use super::connection::Conn;
 use super::error::StoreError;
 
-/// The columns that a row is made of; they are the same on both back ends.
+/// The columns of a row type, the same on both back ends.
 pub(crate) fn columns_of<T: Selectable<Sqlite>>() -> T::SelectExpression {
     T::construct_selection()
 }
 
-/// The one row of a query by a unique column, if there is one.
+/// The row with a unique column's value, if it exists.
 pub(crate) fn find<'query, Q, T>(conn: &mut Conn, query: Q) -> Result<Option<T>, StoreError>
 where
     Q: RunQueryDsl<PgConnection> + LoadQuery<'query, PgConnection, T>,

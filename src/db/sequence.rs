@@ -1,4 +1,4 @@
-//! The counters that ids are taken from. An id is never given out twice, not even that of a row that is gone.
+//! The counters that assign ids. No id is ever assigned twice, not even that of a deleted row.
 
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
@@ -12,7 +12,7 @@ struct Last {
     last: Option<i64>,
 }
 
-/// The last id that a table's counter has given out; 0 before the first.
+/// The last id that a table's counter has assigned; 0 before the first.
 pub(crate) fn last_of_sequence(conn: &mut Conn, table: &str, column: &str) -> QueryResult<i64> {
     let found: Vec<Last> = match conn {
         Conn::Postgres(conn) => {
@@ -21,7 +21,7 @@ pub(crate) fn last_of_sequence(conn: &mut Conn, table: &str, column: &str) -> Qu
                 .bind::<Text, _>(column)
                 .load(conn)?
         }
-        // SQLite makes the row when it gives the first id out.
+        // SQLite creates the row when it assigns the first id.
         Conn::Sqlite(conn) => {
             sql_query("SELECT seq AS last FROM sqlite_sequence WHERE name = ?").bind::<Text, _>(table).load(conn)?
         }
@@ -29,10 +29,10 @@ pub(crate) fn last_of_sequence(conn: &mut Conn, table: &str, column: &str) -> Qu
     Ok(found.into_iter().filter_map(|row| row.last).max().unwrap_or(0))
 }
 
-/// Moves a table's counter on, never back, so that the next id is larger than this one.
+/// Advances a table's counter, never back, so that the next id is larger than `to`.
 ///
 /// # Errors
-/// [`StoreError`] when the database refuses.
+/// [`StoreError`] if the database refuses.
 pub(crate) fn advance_sequence(conn: &mut Conn, table: &str, column: &str, to: i64) -> Result<(), StoreError> {
     if last_of_sequence(conn, table, column)? >= to {
         return Ok(());

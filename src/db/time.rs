@@ -1,4 +1,4 @@
-//! The one clock and the one way to write a time.
+//! The only clock, and the only time format.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,13 +12,13 @@ use time::OffsetDateTime;
 
 /// A point in time in whole milliseconds since the Unix epoch, UTC; RFC 3339 in JSON.
 ///
-/// Milliseconds in a `BIGINT` are the same on SQLite and PostgreSQL, which keep their own time types with different precision.
+/// Milliseconds in a `BIGINT` are the same on SQLite and PostgreSQL, whose own time types differ in precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = BigInt)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The system clock. Called at the edges only: inner code is given the time.
+    /// The system clock. Only the outer layers call it; inner code takes the time as a parameter.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one reader of the clock")]
     pub fn now() -> Self {
@@ -32,7 +32,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// The time of so many milliseconds since the Unix epoch.
+    /// The time this many milliseconds after the Unix epoch.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -44,24 +44,24 @@ impl Timestamp {
         self.0
     }
 
-    /// RFC 3339 in UTC, with a fraction where there is one.
+    /// RFC 3339 in UTC, with a fraction if there is one.
     pub(crate) fn to_rfc3339(self) -> Text {
         self.to_fixed_width().without_zeros()
     }
 
-    /// RFC 3339 in UTC, always to the millisecond: 24 characters.
+    /// RFC 3339 in UTC, always with milliseconds: 24 characters.
     pub(crate) fn to_fixed_width(self) -> Text {
         Text::of_fixed_width(self).unwrap_or(Text::LAST)
     }
 
-    /// The time that many seconds later.
+    /// The time this many seconds later.
     #[must_use]
     pub fn plus_seconds(self, seconds: u64) -> Self {
         let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
         Self(self.0.saturating_add(millis))
     }
 
-    /// The time that many seconds earlier.
+    /// The time this many seconds earlier.
     #[must_use]
     pub fn minus_seconds(self, seconds: u64) -> Self {
         let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
@@ -81,15 +81,14 @@ impl Serialize for Timestamp {
     }
 }
 
-/// A time as text. An answer holds up to two hundred of them, so it needs no allocation, and no parts that are put together
-/// by `fmt`.
+/// A time as text. A response holds up to two hundred of them, so it needs no allocation and does not use `fmt`.
 pub(crate) struct Text {
     digits: [u8; 24],
     length: usize,
 }
 
 impl Text {
-    /// What stands for a time beyond the year 9999.
+    /// Stands for a time after the year 9999.
     const LAST: Self = Self { digits: *b"9999-12-31T23:59:59.999Z", length: 24 };
 
     /// With all three digits of the milliseconds.
@@ -111,7 +110,7 @@ impl Text {
         Some(Self { digits, length: digits.len() })
     }
 
-    /// Without zeros at the end of the fraction, and without an empty fraction.
+    /// Without trailing zeros in the fraction, and without an empty fraction.
     fn without_zeros(mut self) -> Self {
         let [.., dot, a, b, c, z] = &mut self.digits;
         let (kept, end) = match (*a, *b, *c) {

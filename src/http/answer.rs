@@ -7,7 +7,7 @@ use serde::Serialize;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Like `HttpResponseBuilder::json`; what every read answers is written by a writer of ours (docs/performance.md).
+/// Like `HttpResponseBuilder::json`, with this crate's own writer for the bodies of reads (docs/performance.md).
 pub(crate) fn json(builder: &mut HttpResponseBuilder, body: &impl Serialize) -> HttpResponse {
     let written = crate::json::write(body).map_or_else(|_| serde_json::to_string(body), Ok);
     match written {

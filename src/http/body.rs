@@ -1,7 +1,7 @@
-//! Extractors for JSON bodies, query strings and path ids, whose refusals are those of the API.
+//! Extractors for JSON bodies, query strings and path ids. They refuse in the API's error format.
 //!
-//! Handlers name them in the order of the checks: credentials, path id, query, body. actix-web polls its extractors in
-//! that order and all but the body answer at once, so the first refusal is the one that is sent.
+//! Handlers list them in the order of the checks: credentials, path id, query, body. actix-web polls its extractors in
+//! that order and all but the body finish at once, so the client gets the first refusal.
 
 mod object;
 
@@ -25,20 +25,20 @@ use super::shares::Share;
 use crate::db::Id;
 use crate::fields::{Fields, FromFields};
 
-/// What a body may have: `server.max_body_bytes` and `server.request_seconds`.
+/// Limits on a request body: `server.max_body_bytes` and `server.request_seconds`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyLimit {
     pub max_bytes: usize,
     pub max_seconds: u64,
 }
 
-/// How long the rest of a body that was given up is still held, so that the answer is on its way before it is dropped.
+/// How long to hold the rest of a body that timed out, so that the response is sent before the body is dropped.
 const HELD: Duration = Duration::from_secs(1);
 
-/// How much of a client's own token an error repeats.
+/// The longest part of a client's token that an error repeats.
 const MAX_TOKEN_CHARS: usize = 32;
 
-/// What PowerShell and others write before a text in UTF-8.
+/// The mark that PowerShell and other programs write before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A JSON object as request body.
@@ -54,7 +54,7 @@ impl<T: FromFields + 'static> FromRequest for Json<T> {
         let body = refuse_announced_size(req).map(|()| (Body::of(req, payload), Share::of(req)));
         Box::pin(async move {
             let (body, share) = body?;
-            // The share is held for as long as the bytes are.
+            // Hold the share for as long as the bytes.
             let (bytes, _share) = read_all(body, share).await?;
             is_json?;
             parse_json(&bytes).map(Self)
@@ -93,7 +93,7 @@ impl FromRequest for PathId {
     }
 }
 
-/// Refuses a body whose `Content-Length` is over the limit, before anything of it is read.
+/// Refuses a body whose `Content-Length` is over the limit before reading any of it.
 pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     let Some(length) = req.headers().get(header::CONTENT_LENGTH) else { return Ok(()) };
     let BodyLimit { max_bytes, .. } = limit(req);
@@ -104,16 +104,16 @@ pub(crate) fn refuse_announced_size(req: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
-/// A body that arrives, within the limits.
+/// A request body as it arrives, within the limits.
 pub(crate) struct Body {
-    /// `None` once it was given up.
+    /// `None` once the body has ended or timed out.
     payload: Option<actix_web::web::Payload>,
     limit: BodyLimit,
     read: usize,
-    /// What `Content-Length` says, as far as it is allowed.
+    /// `Content-Length` if it is within the limit, otherwise 0.
     announced: usize,
     deadline: Pin<Box<Sleep>>,
-    /// What has come so far, until it is known whether it is a byte order mark.
+    /// The bytes so far, until it is clear whether they are a byte order mark.
     start: Option<BytesMut>,
 }
 
@@ -133,8 +133,8 @@ impl Body {
         }
     }
 
-    /// What comes next, `None` at the end. A byte order mark at the start is left out: RFC 8259 §8.1 allows that for JSON, and
-    /// no form begins with one either, whose first parameter would get another name by it.
+    /// Returns the next bytes, `None` at the end. Skips a byte order mark at the start: RFC 8259 §8.1 allows that for
+    /// JSON, and no form begins with one either, as it would change the name of the first parameter.
     ///
     /// # Errors
     /// When the body is over the limit, too slow or cut off.
@@ -188,8 +188,8 @@ impl Body {
         if self.read > max_bytes { Err(Failure::BodyTooLarge { max_bytes }.into()) } else { Ok(bytes) }
     }
 
-    /// actix-http 3.20: once a chunked body is dropped, its rest is awaited for however long it takes, and only then the
-    /// connection closed. While somebody holds the body, the answer closes it.
+    /// actix-http 3.20: once a chunked body is dropped, the server waits for its rest without a limit and closes the
+    /// connection only then. While the body is held, the response closes it.
     fn give_up(&mut self) -> ApiError {
         let payload = self.payload.take();
         actix_web::rt::spawn(async move {
@@ -200,7 +200,7 @@ impl Body {
     }
 }
 
-/// Reads the whole body, as far as its client's share allows.
+/// Reads the whole body, within its client's share.
 async fn read_all(mut body: Body, mut share: Option<Share>) -> Result<(Vec<u8>, Option<Share>), ApiError> {
     let mut bytes = Vec::with_capacity(body.announced);
     while let Some(chunk) = body.next().await? {
@@ -213,7 +213,7 @@ async fn read_all(mut body: Body, mut share: Option<Share>) -> Result<(Vec<u8>, 
     Ok((bytes, share))
 }
 
-/// Refuses a body that is compressed: nothing here decodes one, so no small body becomes a large one.
+/// Refuses a compressed body: nothing here decodes one, so no small body becomes a large one.
 pub(crate) fn refuse_encoding(req: &HttpRequest) -> Result<(), ApiError> {
     let lines = req.headers().get_all(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
     let mut codings = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
@@ -222,7 +222,7 @@ pub(crate) fn refuse_encoding(req: &HttpRequest) -> Result<(), ApiError> {
     Err(ApiError::WrongContentEncoding { coding: token(coding) })
 }
 
-/// What a client sent as a token, fit to be repeated in an error: short, and with the characters of RFC 6749 §5.2 alone.
+/// A client's token made safe to repeat in an error: short, and only with the characters of RFC 6749 §5.2.
 fn token(bytes: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);
     bytes.iter().take(MAX_TOKEN_CHARS).map(|byte| if is_plain(byte) { char::from(*byte) } else { '?' }).collect()
@@ -242,7 +242,7 @@ fn limit(req: &HttpRequest) -> BodyLimit {
 fn require_json(req: &HttpRequest) -> Result<(), ApiError> {
     match media_type(req).as_deref() {
         Some("application/json") => Ok(()),
-        // No body and no type: the empty body is what is wrong.
+        // Without body and type, report the empty body, not the type.
         None if !has_body(req) => Ok(()),
         _ => Err(ApiError::WrongContentType),
     }
@@ -270,7 +270,7 @@ fn parse_json<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
     Fields::new("body", values).read().map_err(ApiError::InvalidFields)
 }
 
-/// Where the JSON broke, without a word of its content, which may be a password.
+/// Where the JSON is invalid, without any of its content, which may be a password.
 fn describe(error: &serde_json::Error) -> String {
     let what = if error.is_eof() { "it ends too early" } else { "unexpected character" };
     format!("{what} at line {} column {}", error.line(), error.column())

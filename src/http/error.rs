@@ -1,4 +1,4 @@
-//! The errors of the JSON routes. Each variant is a cause; one place turns causes into answers (RFC 9457).
+//! The errors of the JSON routes. Each variant is a cause; one place turns causes into responses (RFC 9457).
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -11,7 +11,7 @@ use crate::fields::Fault;
 /// Why a request outside the OAuth endpoints was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// There is nothing at that path or under that id: 404.
+    /// No route or item matches the path or id: 404.
     #[error("There is nothing here.")]
     NotFound,
     /// The body's `Content-Type` is not JSON: 415.
@@ -20,25 +20,25 @@ pub enum ApiError {
     /// The body is compressed: 415 with `Accept-Encoding` (RFC 9110 §12.5.3).
     #[error("The Content-Encoding {coding} is not supported: send the body as it is.")]
     WrongContentEncoding {
-        /// The coding that was named.
+        /// The coding that the client named.
         coding: String,
     },
-    /// The body is empty, cut off or no JSON: 400.
+    /// The body is empty, cut off or not JSON: 400.
     #[error("{0}")]
     MalformedBody(String),
-    /// Fields of the path, query or body are not as they should be: 422 with one item for each.
+    /// Fields of the path, query or body are invalid: 422 with one item for each.
     #[error("{}", summary(.0))]
     InvalidFields(Vec<Fault>),
     /// The caller may not do this: 403.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// It is taken already: 409.
+    /// The value is already taken: 409.
     #[error("{0}")]
     Conflict(&'static str),
-    /// `If-Match` names another version than the current one: 412.
+    /// `If-Match` names a version other than the current one: 412.
     #[error("It has changed since: read it again, then repeat the change with the new ETag in If-Match.")]
     PreconditionFailed,
-    /// The token is missing, bad or lacks a scope: 401 or 403 with a challenge (RFC 6750 §3).
+    /// The token is missing, invalid or lacks a scope: 401 or 403 with a challenge (RFC 6750 §3).
     #[error("{detail}")]
     Challenged {
         /// 401 or 403.
@@ -48,18 +48,18 @@ pub enum ApiError {
         /// What was wrong.
         detail: String,
     },
-    /// Something that may fail on any route.
+    /// A failure that any route can have.
     #[error("{0}.")]
     Failed(#[from] Failure),
 }
 
 impl ApiError {
-    /// One fault of one field.
+    /// One fault in one field.
     pub(crate) fn invalid(place: &str, name: &str, kind: &'static str, message: &str) -> Self {
         Self::InvalidFields(vec![Fault { loc: vec![place.into(), name.into()], msg: message.into(), kind }])
     }
 
-    /// A fault of the service; the cause is logged, never sent.
+    /// A fault in the service; its cause is logged, never sent.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
         Failure::Internal(cause.into()).into()
     }
@@ -109,7 +109,7 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// The faults in one sentence, for readers of `detail` alone.
+/// The faults in one sentence, for clients that read only `detail`.
 fn summary(faults: &[Fault]) -> String {
     let each = faults.iter().map(|fault| format!("{}: {}", fault.loc.join("."), fault.msg));
     each.collect::<Vec<_>>().join("; ")

@@ -1,15 +1,15 @@
-//! `If-Match` and `If-None-Match` (RFC 9110 §13.1), for entity tags of ours, which hold no comma.
+//! `If-Match` and `If-None-Match` (RFC 9110 §13.1), for this service's entity tags, which hold no comma.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
-/// Whether `If-None-Match` says that the client has this very version (weak comparison, RFC 9110 §13.1.2).
+/// Whether `If-None-Match` says that the client has exactly this version (weak comparison, RFC 9110 §13.1.2).
 pub(crate) fn is_known_to_client(req: &HttpRequest, etag: &str) -> bool {
     let listed = tags(req, &IF_NONE_MATCH);
     listed.is_some_and(|tags| is_any(&tags) || tags.iter().any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == etag))
 }
 
-/// The versions for which a change is meant; `None`: any.
+/// The versions that a change applies to; `None`: any.
 #[derive(Clone, Debug)]
 pub(crate) struct IfMatch(Option<Vec<String>>);
 
@@ -18,22 +18,23 @@ impl IfMatch {
         Self(tags(req, &IF_MATCH))
     }
 
-    /// Whether the change is meant for this version (strong comparison, RFC 9110 §13.1.1).
+    /// Whether the change applies to this version (strong comparison, RFC 9110 §13.1.1).
     pub(crate) fn allows(&self, etag: &str) -> bool {
         self.0.as_ref().is_none_or(|tags| is_any(tags) || tags.iter().any(|tag| tag == etag))
     }
 }
 
-/// Whether the header is `*`, which stands alone.
+/// Whether the header is `*` alone.
 fn is_any(tags: &[String]) -> bool {
     matches!(tags, [tag] if tag == "*")
 }
 
-/// The tags of a header, which may come in several lines; `None` without the header.
+/// The tags of a header, which may have several lines; `None` without the header.
 fn tags(req: &HttpRequest, name: &HeaderName) -> Option<Vec<String>> {
     let mut lines = req.headers().get_all(name).peekable();
     lines.peek()?;
-    // Others' tags may have bytes that are no UTF-8 (obs-text, RFC 9110 §8.8.3); those beside them count all the same.
+    // Other servers' tags may have bytes that are not UTF-8 (obs-text, RFC 9110 §8.8.3). Still read the tags beside
+    // them.
     let tags = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     Some(tags.map(|tag| String::from_utf8_lossy(tag.trim_ascii()).into_owned()).collect())
 }
@@ -63,7 +64,7 @@ mod tests {
         IfMatch::of(&request(&IF_MATCH, lines)).allows(OURS)
     }
 
-    /// An entity tag by RFC 9110 §8.8.3: any visible character but the quote, and obs-text.
+    /// An entity tag by RFC 9110 §8.8.3: any visible character except the quote, and obs-text.
     fn tag() -> impl Strategy<Value = Vec<u8>> {
         let opaque = prop::collection::vec(prop_oneof![Just(0x21_u8), 0x23..=0x7e_u8, 0x80..=0xff_u8], 0..6);
         let whole = (prop::sample::select(vec!["", "W/"]), opaque)

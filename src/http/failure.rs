@@ -1,5 +1,5 @@
-//! What may fail on any route, whatever the route is for. The JSON routes answer it in the form of RFC 9457, the OAuth
-//! endpoints in that of RFC 6749 §5.2; status, headers and words are the same in both.
+//! Failures that any route can have. The JSON routes report them in the format of RFC 9457, the OAuth endpoints in that
+//! of RFC 6749 §5.2; status, headers and words are the same in both.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -7,16 +7,17 @@ use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
 use super::error::ApiError;
 use crate::db::StoreError;
 
-/// When to retry a write that found no room, in seconds: somebody has to make some.
+/// When to retry a write that the disk had no room for, in seconds: the operator has to make room first.
 const UNWRITABLE_SECONDS: u64 = 30;
 
-/// Why a request failed, independent of the route. The words have no full stop at the end: `error_description` has none.
+/// Why a request failed, independent of the route. The texts have no full stop at the end: `error_description` has
+/// none.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The path is known, the method is not: 405 with `Allow`.
+    /// The path exists, but not with this method: 405 with `Allow`.
     #[error("This path takes {allow} only")]
     MethodNotAllowed {
-        /// The methods it takes, as the `Allow` header lists them.
+        /// The methods that the path supports, as the `Allow` header lists them.
         allow: String,
     },
     /// The body is longer than `server.max_body_bytes`: 413.
@@ -31,43 +32,43 @@ pub enum Failure {
         /// The limit in seconds.
         max_seconds: u64,
     },
-    /// The request line and headers are longer than is taken: 431, and the connection is closed (RFC 6585 §5).
+    /// The request line and headers are longer than the limit: 431, and the connection is closed (RFC 6585 §5).
     #[error("The headers are too large: at most {max_bytes} bytes are taken")]
     HeadTooLarge {
         /// The limit in bytes.
         max_bytes: usize,
     },
-    /// A browser asks on behalf of a page for what pages of its origin may not do: 400 (`server.cors_origins`).
+    /// A page of this origin may not send the request that a browser asks about: 400 (`server.cors_origins`).
     #[error("{0}")]
     PreflightRefused(String),
-    /// Too many attempts from this address or at this account: 429.
+    /// Too many attempts from this address or on this account: 429.
     #[error("Too many attempts. Try again in {retry_after_seconds} seconds")]
     TooManyAttempts {
-        /// Seconds until it may be tried again.
+        /// Seconds until the client may try again.
         retry_after_seconds: u64,
     },
-    /// More passwords wait to be hashed than the queue takes, or this one waited too long: 503.
+    /// The queue of passwords to hash is full, or this one waited too long: 503.
     #[error("The service is busy. Try again in a moment")]
     Busy {
-        /// Seconds until what waits now is done.
+        /// Seconds until the present queue is done.
         retry_after_seconds: u64,
     },
     /// The database cannot be reached: 503. The cause is logged, never sent.
     #[error("The service is temporarily unavailable. Try again in a moment")]
     Unavailable(String),
-    /// The disk of the database is full or read-only: reads still work, writes do not: 503.
+    /// The database's disk is full or read-only: reads still work, writes fail with 503.
     #[error("Nothing can be stored at the moment; what is there can be read. Try again later")]
     Unwritable(String),
-    /// A fault of the service: 500. The cause is logged, never sent.
+    /// A fault in the service: 500. The cause is logged, never sent.
     #[error("The service made a mistake. It has been logged")]
     Internal(String),
 }
 
-/// What went wrong inside, kept with the answer for the log.
+/// The internal cause, kept with the response for the log.
 pub(crate) struct Cause(pub(crate) String);
 
 impl Failure {
-    /// The status of the answer.
+    /// The status of the response.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -81,7 +82,7 @@ impl Failure {
         }
     }
 
-    /// The answer with its status and headers, still without a body.
+    /// The response with its status and headers, without a body.
     pub(crate) fn response(&self) -> HttpResponseBuilder {
         let mut response = HttpResponse::build(self.status());
         if let Some(seconds) = self.retry_after_seconds() {
@@ -125,12 +126,12 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Gives a failure the form that the clients of a path expect; the application supplies it.
+/// Gives a failure the format that clients of a path expect; the application supplies it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ErrorForm(pub(crate) fn(&str, Failure) -> Error);
 
 impl ErrorForm {
-    /// The error to answer a request with.
+    /// The error for a request.
     pub(crate) fn error(req: &HttpRequest, failure: Failure) -> Error {
         match req.app_data::<Self>() {
             // The path as the routes see it, percent-decoded.
@@ -139,7 +140,7 @@ impl ErrorForm {
         }
     }
 
-    /// The answer to a request.
+    /// The response to a request.
     pub(crate) fn response(req: &HttpRequest, failure: Failure) -> HttpResponse {
         Self::error(req, failure).error_response()
     }

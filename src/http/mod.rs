@@ -1,4 +1,4 @@
-//! What every route has in common: how bodies are read, how errors look, which headers every response carries.
+//! What all routes share: how bodies are read, how errors look, which headers responses carry.
 
 pub(crate) mod answer;
 pub(crate) mod body;

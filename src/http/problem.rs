@@ -44,13 +44,13 @@ impl Problem {
         }
     }
 
-    /// With the faults of the input.
+    /// Adds the faults of the input.
     pub(crate) fn with_errors(mut self, errors: Vec<Fault>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// The response, to which `builder` has given its status and headers.
+    /// The response; `builder` already has status and headers.
     pub(crate) fn respond(&self, builder: &mut HttpResponseBuilder) -> HttpResponse {
         builder.content_type(CONTENT_TYPE).body(serde_json::to_string(self).unwrap_or_default())
     }

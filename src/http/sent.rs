@@ -1,4 +1,4 @@
-//! The body of an answer on its way to the client.
+//! The body of a response on its way to the client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,9 +10,9 @@ use actix_web::web::Bytes;
 use super::server::Answering;
 use super::shares::{SMALL_BYTES, Share};
 
-/// A body that is handed over piece by piece, so that actix-http copies no more of it than it is about to write.
+/// A body that is passed on in pieces, so that actix-http copies no more of it than it is about to write.
 ///
-/// With its end, the next request on the connection has its turn.
+/// When it ends, the connection's next request may begin.
 #[derive(Debug)]
 pub(crate) struct Sent {
     body: Body,

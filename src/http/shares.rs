@@ -1,7 +1,7 @@
-//! How much memory each client's bodies and answers may take at a time.
+//! Limits the memory that each client's bodies and responses may take at a time.
 //!
-//! A client with many connections that sends its bodies slowly, or reads none of its answers, would otherwise decide how
-//! much is kept for it. Small bodies and answers are not counted: connections are limited.
+//! Otherwise a client with many connections that sends its bodies slowly, or reads none of its responses, would decide
+//! how much memory it takes. Small bodies and responses are not counted: connections are limited.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use actix_web::web::Data;
 use super::origin::client_address;
 use crate::network::network;
 
-/// What one address, an IPv6 /64 being one, may hold: the largest possible page (100 posts of 20,000 characters, each escaped
-/// in six bytes), or eight of the usual large ones.
+/// Limit for one address or IPv6 /64: the largest possible page (100 posts of 20,000 characters, each escaped in six
+/// bytes), or eight of the usual large ones.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// What is not counted.
+/// Bodies and responses up to this size are not counted.
 pub(crate) const SMALL_BYTES: usize = 16 * 1024;
 
-/// What is held now, by whose it is.
+/// The bytes held now, by client.
 #[derive(Debug, Default)]
 pub(crate) struct Shares(Mutex<HashMap<IpAddr, usize>>);
 
-/// What one body or answer takes of its client's share.
+/// The part of its client's share that one body or response takes.
 #[derive(Debug)]
 pub(crate) struct Share {
     shares: Arc<Shares>,
@@ -32,13 +32,13 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// The share of whoever sent the request, of which nothing is taken yet; `None` where nobody counts.
+    /// The share of the request's client, with nothing taken yet; `None` where shares are not counted.
     pub(crate) fn of(req: &HttpRequest) -> Option<Self> {
         let shares = Arc::clone(&*req.app_data::<Data<Shares>>()?.clone());
         Some(Self { shares, network: network(client_address(req)), bytes: 0 })
     }
 
-    /// Takes as much as is needed for so many bytes in all; false where the share is used up.
+    /// Raises the part to this many bytes in all; false if the share is used up.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         if bytes <= self.bytes.max(SMALL_BYTES) {
             return true;
@@ -50,7 +50,7 @@ impl Share {
         has_room
     }
 
-    /// Takes as much even if the share is used up.
+    /// Raises the part even if the share is used up.
     pub(crate) fn grow_anyway(&mut self, bytes: usize) {
         if !self.grow_to(bytes) {
             self.shares.add(self.network, bytes - self.bytes);

@@ -1,4 +1,4 @@
-//! One JSON object a line.
+//! Log lines as JSON, one object each.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::REQUEST;
 use crate::db::Timestamp;
 use crate::json::push_text;
 
-/// What a line is given room for at first.
+/// Initial capacity of a line.
 const USUAL_BYTES: usize = 256;
 
 /// The system clock, to the millisecond.
@@ -26,8 +26,8 @@ impl FormatTime for Clock {
     }
 }
 
-/// tracing-subscriber's JSON. The line of a request that went well is written here, to the same form: it is the one that
-/// every request has, and was a quarter of the work for one (docs/performance.md).
+/// tracing-subscriber's JSON. The line of a successful request is written here instead, in the same format: every
+/// request has it, and it was a quarter of a request's work (docs/performance.md).
 #[derive(Debug)]
 pub(super) struct JsonLines(Format<Json, Clock>);
 
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// A line that has begun, to which the fields of an event are added.
+/// A line in progress, to which an event's fields are added.
 struct Line(String);
 
 impl Line {
@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    /// What the format makes of a request's line, but for the time.
+    /// The format's own line for a request, without the time.
     fn line_by<F>(format: F, path: &str, status: u16, micros: u64) -> String
     where
         F: FormatEvent<tracing_subscriber::Registry, JsonFields> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The log of the service: lines for people on a terminal, JSON for everything else.
+//! The service's log: readable lines on a terminal, JSON everywhere else.
 
 mod lines;
 mod output;
@@ -14,17 +14,17 @@ use lines::{Clock, JsonLines};
 pub(crate) use output::Output;
 use quiet::Quiet;
 
-/// The target of the one line that each request has.
+/// The target of the one line for each request.
 pub(crate) const REQUEST: &str = "keyfob::request";
 
-/// Starts the log; `RUST_LOG` chooses what is shown. What is dropped at the end writes what has not been written yet.
+/// Starts the log; `RUST_LOG` filters it. Dropping the returned output writes all remaining lines.
 ///
 /// # Errors
-/// When the system gives no thread to write it.
+/// If the system refuses a thread for the writer.
 pub(crate) fn start() -> std::io::Result<Option<Output>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A line that cannot be written is dropped: the library would say so on standard error, and panic where that cannot be
-    // written either, in the middle of a request (a log on a full disk, or a reader of both that went away).
+    // Drop a line that cannot be written. The library would report it on standard error, and panic in the middle of a
+    // request if that cannot be written either (a log on a full disk, or a reader of both that has gone).
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     if std::io::stdout().is_terminal() {
         log.with_target(false).compact().finish().with(Quiet).init();

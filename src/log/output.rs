@@ -1,4 +1,4 @@
-//! Where the lines go: a thread writes what has gathered, so that no request waits for a system call of its own.
+//! Writes the lines: a thread writes them in batches, so that no request needs a system call of its own.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// For how long lines gather before they are written. `kill -9` loses as much.
+/// How long lines gather before they are written. `kill -9` loses that much.
 const GATHER: Duration = Duration::from_millis(10);
-/// Bytes that wait to be written at the most; whoever logs more waits until the reader of the log has caught up.
+/// Most bytes that may wait to be written; then logging blocks until the log's reader has caught up.
 const MAX_WAITING: usize = 1024 * 1024;
 
-/// The thread that writes. When this is dropped everything has been written.
+/// The writing thread. Dropping it writes everything first.
 #[derive(Debug)]
 pub(crate) struct Output {
     lines: Lines,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The end that is logged to.
+/// The sending end of the log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines(Arc<Shared>);
 
@@ -37,7 +37,7 @@ struct Waiting {
 
 impl Output {
     /// # Errors
-    /// When the system gives no thread.
+    /// If the system refuses a thread.
     pub(super) fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
         let lines = Lines::default();
         let shared = Arc::clone(&lines.0);
@@ -83,7 +83,7 @@ impl Shared {
             if is_closed && text.is_empty() {
                 return;
             }
-            // A log that nobody reads any more stops no service.
+            // A log whose reader has gone does not stop the service.
             let _ = to.write_all(&text).and_then(|()| to.flush());
             text.clear();
         }
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes what is written when it is told to.
+    /// Takes each write when told to.
     struct Slow {
         permits: Receiver<()>,
         written: Sender<Vec<u8>>,
@@ -169,7 +169,7 @@ mod tests {
                 let _ = told.send(number);
             }
         });
-        // One is being written, one waits: the third has to wait.
+        // One is being written, one waits: the third blocks.
         assert_eq!([tell.recv(), tell.recv()], [Ok(0), Ok(1)]);
         assert!(tell.recv_timeout(GATHER * 5).is_err());
         drop(permit);

@@ -1,4 +1,4 @@
-//! What is not logged, since strangers decide how often it happens.
+//! Suppresses log lines whose number clients control.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Where actix-http 3.20 says at ERROR that a client sent no HTTP or went away; the client has been answered 400 then.
+/// Where actix-http 3.20 logs at ERROR that a client sent no HTTP or went away; the client gets 400 in that case.
 const DISPATCHER: &str = "actix_http::h1::dispatcher";
 const FAULTS_OF_CLIENTS: [&str; 2] = ["stream error: request parse error", "stream error: I/O error"];
 
-/// Drops those lines, and nothing else that actix-http says.
+/// Drops those lines, and nothing else from actix-http.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quiet;
 
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// Remembers the targets of the events that it is shown.
+    /// Remembers the targets of the events it receives.
     #[derive(Clone, Default)]
     struct Seen(Arc<Mutex<Vec<String>>>);
 

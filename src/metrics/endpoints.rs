@@ -1,5 +1,5 @@
-//! Requests by endpoint: by method and by the pattern of the route, never by the path that was asked for, which holds ids
-//! and whatever else people send.
+//! Requests by endpoint: by method and route pattern, never by the requested path, which holds ids and anything else
+//! that clients send.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -12,20 +12,20 @@ use utoipa::openapi::path::PathItem;
 
 use super::{OTHER, registered};
 
-/// The route of what matched none.
+/// The label for requests that match no route.
 const NO_ROUTE: &str = "none";
-/// The statuses that have a place of their own, in order.
+/// The statuses with a counter of their own, in order.
 const STATUSES: [u16; 22] =
     [200, 201, 202, 204, 304, 307, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 431, 500, 503, 504];
-/// From a read of some microseconds to a log-in that waited for its turn.
+/// From a read of some microseconds to a login that waited in the queue.
 const SECONDS: [f64; 16] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 pub(super) struct Endpoints {
     routes: Vec<Route>,
-    /// The routes without parameters, by their paths.
+    /// Routes without parameters, by path.
     fixed: HashMap<String, usize>,
-    /// The other ones.
+    /// The other routes.
     patterns: Vec<usize>,
     unmatched: Endpoint,
     requests: IntCounterVec,
@@ -33,12 +33,12 @@ pub(super) struct Endpoints {
 }
 
 struct Route {
-    /// The parts between slashes; `None` stands for a parameter.
+    /// The segments of the path; `None` is a parameter.
     parts: Vec<Option<String>>,
     endpoints: Vec<(Method, Endpoint)>,
 }
 
-/// What is counted of an endpoint. Each place is filled when it is first needed, so that the page lists what there was.
+/// The metrics of an endpoint. Each is created on first use, so that the page lists only what occurred.
 struct Endpoint {
     method: String,
     route: String,

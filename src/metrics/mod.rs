@@ -1,8 +1,8 @@
-//! What the service tells those who watch it, in Prometheus' terms. The only folder that knows `prometheus`.
+//! Metrics for Prometheus. The only folder that uses `prometheus`.
 //!
-//! There is none of it unless `server.metrics_bind` is set: then [`Metrics`] is part of the application, and what has a
-//! queue is given a [`Queue`]. A request costs a look-up of its endpoint and some atomic additions; nothing is allocated
-//! and nothing locked, but for the first answer of each kind.
+//! They exist only if `server.metrics_bind` is set: then [`Metrics`] is part of the application, and each queue gets a
+//! [`Queue`]. A request costs a look-up of its endpoint and some atomic additions; only the first response of each kind
+//! allocates or locks.
 
 mod endpoints;
 mod queue;
@@ -17,10 +17,10 @@ use utoipa::openapi::OpenApi;
 use endpoints::Endpoints;
 pub(crate) use queue::{Queue, Waiting};
 
-/// The label of what has none of the known values.
+/// The label for any unknown value.
 pub(crate) const OTHER: &str = "other";
 
-/// What the labels may say; the features supply it.
+/// The values of labels; the features supply them.
 #[derive(Clone, Copy)]
 pub(crate) struct Labels<'a> {
     /// The routes.
@@ -29,25 +29,25 @@ pub(crate) struct Labels<'a> {
     pub files: &'a [&'a str],
     /// The grants of a token request.
     pub grants: &'a [&'static str],
-    /// How a token request may end.
+    /// The outcomes of a token request.
     pub outcomes: &'a [&'static str],
 }
 
-/// Everything that is measured.
+/// All metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     endpoints: Endpoints,
     logins: Vec<Login>,
     refused_connections: IntCounter,
-    /// Passwords that wait to be hashed.
+    /// Passwords waiting to be hashed.
     pub(crate) hash_queue: Queue,
     pub(crate) password_work: PasswordWork,
-    /// Writes that wait for SQLite's writer.
+    /// Writes waiting for SQLite's writer.
     pub(crate) write_queue: Queue,
     gauges: Gauges,
 }
 
-/// What comparing and hashing passwords has taken, by algorithm.
+/// The work of comparing and hashing passwords, by algorithm.
 #[derive(Clone)]
 pub(crate) struct PasswordWork {
     bcrypt: IntCounter,
@@ -55,14 +55,14 @@ pub(crate) struct PasswordWork {
     argon2: IntCounter,
 }
 
-/// A grant, an outcome, and how often they met.
+/// The number of logins with a grant and an outcome.
 struct Login {
     grant: &'static str,
     outcome: &'static str,
     count: IntCounter,
 }
 
-/// What is read when somebody asks.
+/// Values read when Prometheus scrapes.
 struct Gauges {
     connections: IntGaugeVec,
     connections_max: IntGauge,
@@ -75,15 +75,15 @@ pub(crate) struct Reading {
     pub connections_used: u32,
     pub connections_idle: u32,
     pub connections_max: u32,
-    /// How old the newest news of revocations are.
+    /// Age of the newest successful read of revocations.
     pub feed_age: Duration,
 }
 
 impl Metrics {
-    /// `has_writer` where one thread does all writing.
+    /// `has_writer`: whether one thread does all writing.
     ///
     /// # Errors
-    /// When two metrics have the same name.
+    /// If two metrics have the same name.
     pub(crate) fn new(labels: Labels<'_>, has_writer: bool) -> Result<Self, Error> {
         let registry = Registry::new();
         let hash_queue = Queue::new("keyfob_hash_queue", "for a thread that hashes passwords")?;
@@ -105,26 +105,26 @@ impl Metrics {
         })
     }
 
-    /// An answered request; `path` as the router saw it.
+    /// Counts a finished request; `path` as the router saw it.
     pub(crate) fn count_request(&self, method: &Method, path: &str, status: StatusCode, took: Duration) {
         self.endpoints.count(method, path, status, took);
     }
 
-    /// An answered token request.
+    /// Counts a finished token request.
     pub(crate) fn count_login(&self, grant: &str, outcome: &str) {
         let is_it = |login: &&Login| login.grant == grant && login.outcome == outcome;
-        // The last of each is `other`.
+        // The last one is `other`.
         if let Some(login) = self.logins.iter().find(is_it).or(self.logins.last()) {
             login.count.inc();
         }
     }
 
-    /// A connection over `server.max_connections_per_address`.
+    /// Counts a connection over `server.max_connections_per_address`.
     pub(crate) fn count_refused_connection(&self) {
         self.refused_connections.inc();
     }
 
-    /// The page that Prometheus reads.
+    /// The page that Prometheus scrapes.
     pub(crate) fn page(&self, reading: Reading) -> Result<String, Error> {
         self.gauges.set(reading);
         TextEncoder::new().encode_to_string(&self.registry.gather())
@@ -140,7 +140,7 @@ impl PasswordWork {
         Ok(Self { bcrypt: of("bcrypt")?, pbkdf2: of("pbkdf2")?, argon2: of("argon2")? })
     }
 
-    /// Some more work.
+    /// Adds work.
     pub(crate) fn count(&self, bcrypt_rounds: u64, pbkdf2_iterations: u64, argon2_kib: u64) {
         self.bcrypt.inc_by(bcrypt_rounds);
         self.pbkdf2.inc_by(pbkdf2_iterations);
@@ -170,7 +170,7 @@ impl Gauges {
     }
 }
 
-/// A counter for each pair, there from the start: a rate can only be taken of what was there before.
+/// A counter for each pair, from the start: a rate needs a counter that already existed.
 fn logins(labels: Labels<'_>, registry: &Registry) -> Result<Vec<Login>, Error> {
     let opts = Opts::new("keyfob_logins_total", "Token requests, by grant and outcome.");
     let all = registered(registry, IntCounterVec::new(opts, &["grant", "outcome"])?)?;
@@ -189,7 +189,7 @@ fn refused_connections(registry: &Registry) -> Result<IntCounter, Error> {
     registered(registry, IntCounter::new("keyfob_connections_refused_total", help)?)
 }
 
-/// CPU time, memory, threads and files of the process, under the names that every exporter uses.
+/// CPU time, memory, threads and files of the process, under the standard names of exporters.
 #[cfg(target_os = "linux")]
 fn register_process(registry: &Registry) -> Result<(), Error> {
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))

@@ -1,4 +1,4 @@
-//! A queue that is watched: how many wait, and for how long they have waited when it is their turn.
+//! A measured queue: how many jobs wait, and how long they waited.
 
 use std::time::Instant;
 
@@ -6,17 +6,17 @@ use prometheus::{Error, Histogram, HistogramOpts, IntGauge, Registry};
 
 use super::registered;
 
-/// From 50 microseconds, when nobody waits, to 10 seconds, when those who wait have given up.
+/// From 50 microseconds, with an empty queue, to 10 seconds, when callers have given up.
 const WAIT_SECONDS: [f64; 12] = [0.000_05, 0.000_2, 0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// Counts those who wait.
+/// Counts waiting jobs.
 #[derive(Clone)]
 pub(crate) struct Queue {
     depth: IntGauge,
     wait: Histogram,
 }
 
-/// One who waits; no longer when this is dropped.
+/// A waiting job, until dropped.
 pub(crate) struct Waiting {
     queue: Queue,
     since: Instant,
@@ -38,7 +38,7 @@ impl Queue {
         Ok(())
     }
 
-    /// One more waits.
+    /// Adds a waiting job.
     pub(crate) fn enter(&self) -> Waiting {
         self.depth.inc();
         Waiting { queue: self.clone(), since: Instant::now() }
@@ -46,7 +46,7 @@ impl Queue {
 }
 
 impl Waiting {
-    /// It is their turn.
+    /// The job's wait is over.
     pub(crate) fn served(self) {
         self.queue.wait.observe(self.since.elapsed().as_secs_f64());
     }

@@ -1,4 +1,4 @@
-//! For those who run the service: is it alive, and can it do its work?
+//! Liveness and readiness.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::http::problem::Problem;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 
-/// How long the database may take to answer.
+/// Time limit for the database to respond.
 const READY_WITHIN: Duration = Duration::from_secs(1);
 
-/// Tells whether a thread lives, and does not keep it.
+/// Shows whether a thread is alive, without keeping it alive.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pulse(Weak<()>);
 
 impl Pulse {
-    /// Of the thread that holds this.
+    /// The pulse of the thread that holds `heart`.
     pub(crate) fn of(heart: &Arc<()>) -> Self {
         Self(Arc::downgrade(heart))
     }
@@ -72,7 +72,7 @@ pub(crate) async fn check_readiness(
     passwords: Data<Passwords>,
     background: Data<Pulse>,
 ) -> Result<HttpResponse, ApiError> {
-    // Neither comes back by itself.
+    // None of them restarts by itself.
     if !db.is_alive() || !passwords.is_alive() || !background.is_alive() {
         return Err(Failure::Unavailable("a thread of the service has died: restart it".into()).into());
     }

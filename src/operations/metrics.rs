@@ -18,17 +18,17 @@ use crate::sessions::Sessions;
 /// The text format of Prometheus.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the page is made of.
+/// What the page needs.
 pub(crate) struct Page {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) db: Arc<Db>,
     pub(crate) sessions: Arc<Sessions>,
 }
 
-/// Listens there, with one thread; the addresses and the server, which runs once it is polled.
+/// Listens on the address with one thread; returns the addresses and the server, which runs once it is polled.
 ///
 /// # Errors
-/// When the address cannot be listened on.
+/// If the system refuses to listen on the address.
 pub(crate) fn listen(address: SocketAddr, page: Page) -> std::io::Result<(Vec<SocketAddr>, Server)> {
     let page = Data::new(page);
     let server = HttpServer::new(move || {
@@ -43,7 +43,7 @@ pub(crate) fn listen(address: SocketAddr, page: Page) -> std::io::Result<(Vec<So
             .default_service(web::to(async || -> Result<HttpResponse, ApiError> { Err(ApiError::NotFound) }))
             .wrap(from_fn(conventions))
     });
-    // The other server hears the signals and ends this one.
+    // The main server handles signals and stops this one.
     let server = server.workers(1).disable_signals().bind(address)?;
     Ok((server.addrs(), server.run()))
 }

@@ -1,4 +1,4 @@
-//! What operators ask the service: health, readiness and metrics.
+//! Endpoints for operators: health, readiness and metrics.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

@@ -1,4 +1,4 @@
-//! Databases on other machines, and whether they have to prove who they are.
+//! Databases on other machines, and whether they must prove their identity.
 
 use secrecy::ExposeSecret;
 
@@ -6,9 +6,9 @@ use super::{Finding, TLS_INSIDE, is_loopback, quoted};
 use crate::config::values::Values;
 use crate::config::{DatabaseUrl, PostgresUrl, Settings};
 
-/// The one mode in which nobody in between can read along or answer in the server's place.
+/// The only mode in which nothing on the network path can read along or pose as the server.
 const PROVEN: &str = "verify-full";
-/// Written out, it says that the network is known to be one's own: production takes it, the doctor tells of it.
+/// An explicit `disable` says that the network is private: production accepts it, the doctor reports it.
 const PLAIN: &str = "disable";
 
 pub(super) fn unproven_servers(settings: &Settings, values: &Values) -> Vec<Finding> {
@@ -38,7 +38,7 @@ fn unproven_server(key: &str, url: &DatabaseUrl, values: &Values) -> Option<Find
     Some(if mode == PLAIN { finding } else { finding.refused() })
 }
 
-/// The first server that is not on this machine, as it may be shown.
+/// The first server that is not on this machine, in a form that is safe to show.
 fn remote_server(url: &PostgresUrl<'_>, values: &Values) -> Option<String> {
     let of_process = |name: &str| values.libpq.get(name).cloned();
     let is_given = |text: &String| !text.is_empty();
@@ -49,7 +49,7 @@ fn remote_server(url: &PostgresUrl<'_>, values: &Values) -> Option<String> {
     }
     let addresses = addresses.or_else(|| of_process("PGHOSTADDR")).unwrap_or_default();
     let hosts = hosts.or_else(|| of_process("PGHOST")).unwrap_or_default();
-    // An address says where a server is; without one its name does.
+    // Addresses locate servers; without any, their names do.
     let servers: Vec<&str> = match addresses.is_empty() {
         true => hosts.split(',').collect(),
         false => {
@@ -60,7 +60,8 @@ fn remote_server(url: &PostgresUrl<'_>, values: &Values) -> Option<String> {
     servers.into_iter().find(|server| !is_here(server)).map(quoted)
 }
 
-/// Whether libpq reaches it without a network: a socket (a path, `@` and a name, or its default), or this machine's own.
+/// Whether libpq reaches the server without a network: a socket (a path, `@` and a name, or its default), or this
+/// machine.
 fn is_here(server: &str) -> bool {
     server.is_empty() || server.starts_with(['/', '@']) || server == "::1" || is_loopback(server)
 }
@@ -69,10 +70,10 @@ fn service(url: &PostgresUrl<'_>, values: &Values) -> Option<String> {
     url.parameter("service").or_else(|| values.libpq.get("PGSERVICE").cloned()).filter(|name| !name.is_empty())
 }
 
-/// The mode that libpq takes.
+/// The TLS mode that libpq uses.
 fn mode(url: &PostgresUrl<'_>, values: &Values) -> String {
     let is_given = |text: &String| !text.is_empty();
-    // A service file goes before the variables, and may say anything.
+    // A service file overrides the variables, and may say anything.
     let of_process = |name: &str| values.libpq.get(name).filter(|_| service(url, values).is_none()).cloned();
     let given = url.parameter("sslmode").filter(is_given).or_else(|| of_process("PGSSLMODE").filter(is_given));
     given.unwrap_or_else(|| {

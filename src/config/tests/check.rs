@@ -1,4 +1,4 @@
-//! What settings must be together, and what production refuses.
+//! Tests that settings agree with each other, and of what production refuses.
 
 use std::fs;
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ const WEAK_SECRETS: &[&str] = &[
     "4f8a1c9e77b2d4f8a1c9e77b2d4f8a1c9e",
     "abcdefghijklmnopqrstuvwxyz012345",
     "00001111222233334444555566667777",
-    // 7 distinct; half of the steps in a row.
+    // 7 distinct characters; half of the steps in sequence.
     "2G8zP5xzPG2x85GzxP825xzGP28zG5Px",
     "abcdefghijklmnopqXeR7tK0zM5vT8wQ",
 ];
@@ -149,7 +149,7 @@ fn production_refuses_a_key_file_that_others_can_read() {
     }
 }
 
-/// Whether production takes the URL, with these variables beside it.
+/// Whether production accepts the URL, with these variables beside it.
 fn is_taken(url: &str, env: &[(&str, &str)]) -> bool {
     let mut changes = env.to_vec();
     changes.push(("KEYFOB__DATABASE__URL", url));

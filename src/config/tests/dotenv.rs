@@ -1,9 +1,9 @@
-//! `.env`: what its lines stand for, and what is said of those that cannot be read.
+//! `.env`: the meaning of its lines, and the errors for invalid ones.
 
 use super::{DIGITS, line_of, load};
 use crate::config::layers;
 
-/// What a line sets the audience to.
+/// The audience that a line sets.
 fn audience(value: &str, env: &[(&str, &str)]) -> String {
     let text = format!("ABOVE=above\nKEYFOB__TOKEN__AUDIENCE={value}\nOTHER=after\n");
     load(&[(".env", &text)], env).unwrap().token.audience
@@ -80,7 +80,7 @@ fn malformed_dotenv_is_named_by_line() {
         assert!(line.starts_with(&format!(".env line {at}: cannot be read; allowed: NAME=value")), "{line}");
         assert!(!line.contains("hunter2"), "{line}");
     }
-    // Longer than what is read at a time.
+    // Longer than one read.
     let long = format!("A={}\n  \nB=x y\n", "x".repeat(20_000));
     assert!(line_of(load(&[(".env", &long)], &[])).starts_with(".env line 3: "));
 

@@ -1,4 +1,4 @@
-//! Which layer wins, and what is said of files and names that cannot be taken.
+//! Which layer wins, and the errors for unusable files and names.
 
 use std::fs;
 
@@ -110,7 +110,7 @@ fn unknown_variables_are_refused_with_the_nearest() {
     for name in ["KEYFOB_SERVER__BIND", "KEYFOB_SERVER_BIND"] {
         assert!(line(&[(name, "x")]).contains("did you mean `KEYFOB__SERVER__BIND` for `server.bind`?"));
     }
-    // What orchestrators set for a service named keyfob.
+    // Variables that orchestrators set for a service named keyfob.
     with_env(&[("KEYFOB_SERVICE_HOST", "10.0.0.1"), ("KEYFOB_PORT", "tcp://10.0.0.1:8000")]);
 }
 

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use super::{line, with_env};
 use crate::config::DatabaseUrl;
 
-/// Origin, and a word of what is said of it.
+/// Origin, and a word of its error.
 const BAD_ORIGINS: &[(&str, &str)] = &[
     ("*", "every site"),
     ("null", "no origin"),
@@ -212,7 +212,7 @@ fn postgres_urls_that_can_do_without_tls_are_taken_by_every_build() {
     }
 }
 
-/// What libpq refuses with a message that quotes it, or takes for a password where the mask would not see one.
+/// URLs that libpq would quote in an error, or in which it sees a password where the mask would not.
 const UNREADABLE: &[(&str, &str)] = &[
     ("postgres://ann:hunter2%zz@db.test/k", "%25"),
     ("postgres://ann:hunter2%@db.test/k", "%25"),

@@ -1,4 +1,4 @@
-//! What each kind of value may be.
+//! The allowed values of each kind.
 
 use secrecy::ExposeSecret;
 
@@ -62,7 +62,7 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
     }
 }
 
-/// Key, least and most.
+/// Key, minimum and maximum.
 const RANGES: &[(&str, u64, u64)] = &[
     ("server.workers", 0, 1024),
     ("server.max_body_bytes", 1, 104_857_600),

@@ -1,4 +1,4 @@
-//! One call of the database: how long it may take, and the hop to a thread that may block.
+//! One database call: its time limits, and the hop to a blocking thread.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use super::watch::Watch;
 use crate::db::connection::STATEMENT_SECONDS;
 use crate::db::error::StoreError;
 
-/// How long calls may take.
+/// Time limits of calls.
 #[derive(Clone, Copy)]
 pub(in crate::db) struct Limits {
-    /// For a connection, and for the turn to write.
+    /// For a connection, and for the permit to write.
     wait: Duration,
-    /// In all. `None` is for long work that somebody waits for on purpose.
+    /// For the whole call. `None` for long work that a person waits for.
     in_all: Option<Duration>,
 }
 
 impl Limits {
-    /// Those of a request: the wait for a connection, and the longest that PostgreSQL lets a statement run.
+    /// The limits of a request: the wait for a connection, and the longest that PostgreSQL lets a statement run.
     pub(in crate::db) fn of_requests(wait: Duration) -> Self {
         Self { wait, in_all: Some(wait + Duration::from_secs(STATEMENT_SECONDS)) }
     }
@@ -30,36 +30,36 @@ impl Limits {
         Self { in_all: None, ..self }
     }
 
-    /// A call that begins now.
+    /// Begins a call now.
     pub(in crate::db) fn begin(self) -> Call {
         let now = Instant::now();
         Call { wait_until: now + self.wait, end: self.in_all.map(|in_all| now + in_all), watch: None }
     }
 }
 
-/// A call that has begun.
+/// A call in progress.
 pub(in crate::db) struct Call {
-    /// When it gives up waiting for a connection. All tries share this one wait, and so does the time in the queue for a
-    /// thread, or an outage under load would make callers wait several times as long.
+    /// When to stop waiting for a connection. All attempts share this one wait, and so does the time in the queue for a
+    /// thread; otherwise callers would wait several times as long during an outage under load.
     pub(in crate::db) wait_until: Instant,
-    /// When the caller is answered in any case.
+    /// When the caller gets a result in any case.
     pub(in crate::db) end: Option<Instant>,
-    /// Frees its connection where its commit does not end.
+    /// Frees the connection if its commit hangs.
     pub(in crate::db) watch: Option<Arc<Watch>>,
 }
 
 impl Call {
-    /// One that waits and works for so long in all.
+    /// A call that may wait and work for this long in all.
     pub(in crate::db) fn within(patience: Duration) -> Self {
         Limits { wait: patience, in_all: Some(patience) }.begin()
     }
 
-    /// Whether the caller has been given an answer already.
+    /// Whether the caller already has its result.
     pub(in crate::db) fn is_over(&self) -> bool {
         self.end.is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Waits for the turn to write.
+    /// Waits for the permit to write.
     pub(in crate::db) async fn turn(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
         let turn = timeout_at(self.wait_until.into(), Arc::clone(turns).acquire_owned()).await;
         turn.ok()
@@ -67,10 +67,11 @@ impl Call {
             .ok_or_else(|| StoreError::Unavailable("too many writes wait for the database".into()))
     }
 
-    /// Runs the work on a thread that may block, and answers at the call's end, whether the work is done by then or not.
+    /// Runs the work on a blocking thread, and returns at the call's end, whether or not the work is done by then.
     ///
-    /// A write that is cut off so may be kept or not: its caller cannot know. The thread and the connection come back when
-    /// PostgreSQL answers or the connection ends, so there are never more such threads than connections.
+    /// A write that is cut off in this way may or may not take effect: its caller cannot know. The thread and the
+    /// connection are free again when PostgreSQL responds or the connection ends, so there are never more such threads
+    /// than connections.
     pub(in crate::db) async fn blocking<T: Send + 'static>(
         self,
         threads: &Threads,

@@ -1,7 +1,7 @@
-//! A read replica: a standby that answers what may lag, while it answers well.
+//! A read replica: a standby that serves reads that may lag, while it works.
 //!
-//! It is only ever asked once a read, and for a short time; then the primary is asked. A replica that has failed is left
-//! alone for a while, after which one read tries it again and the others still go to the primary.
+//! Each read tries it only once, and for a short time; then the read goes to the primary. After a failure all reads go
+//! to the primary for a while. Then one read tries the replica again while the others still go to the primary.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,30 +16,30 @@ use crate::db::connection::{Conn, Manager, REPLICA_SECONDS};
 use crate::db::error::{OpenError, StoreError};
 use crate::db::pool::Connections;
 
-/// How long a replica that failed is left alone.
+/// How long to avoid a replica after a failure.
 const DISTRUST: Duration = Duration::from_secs(5);
 
-/// How new the state must be that a read sees.
+/// How fresh the data of a read must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Everything that was acknowledged: for those who may have just written, and for what must go on from a read before.
+    /// Sees every acknowledged write (read-your-writes, pagination).
     Newest,
-    /// Some moments ago: what a replica has.
+    /// May be served by a replica, which lags by some moments.
     MayLag,
 }
 
 pub(in crate::db) struct Replica {
     connections: Connections,
     threads: Arc<Threads>,
-    /// While it is not trusted: when to try it again.
+    /// When to try the replica again, if it has failed.
     try_again_at: Mutex<Option<Instant>>,
 }
 
 impl Replica {
-    /// It may be away, now or later.
+    /// The replica may be unreachable, now or later.
     ///
     /// # Errors
-    /// [`OpenError`] for one that is there and can never be used.
+    /// [`OpenError`] for a replica that responds and can never be used.
     pub(in crate::db) fn new(
         url: &DatabaseUrl,
         settings: &DatabaseSettings,
@@ -51,7 +51,7 @@ impl Replica {
         Ok(Self { connections, threads, try_again_at: Mutex::default() })
     }
 
-    /// What the replica answers; `None`: ask the primary.
+    /// The replica's result; `None`: read from the primary.
     pub(in crate::db) async fn read<T, F>(&self, work: Arc<F>) -> Option<T>
     where
         T: Send + 'static,
@@ -67,8 +67,8 @@ impl Replica {
                 self.trust();
                 Some(found)
             }
-            // PostgreSQL has stopped the read for the sake of what it was about to replay ("conflict with recovery"): that
-            // says nothing about the next one.
+            // PostgreSQL stopped the read because of a change that it had to replay ("conflict with recovery"). That
+            // says nothing about the next read.
             Err(StoreError::Serialization) => None,
             Err(error) => {
                 self.distrust(&error);
@@ -77,7 +77,7 @@ impl Replica {
         }
     }
 
-    /// Whether it is trusted, or it is this read's turn to try it again.
+    /// Whether the replica works, or this read should try it again.
     fn may_be_asked(&self, now: Instant) -> bool {
         let mut try_again_at = self.try_again_at.lock().unwrap_or_else(PoisonError::into_inner);
         match *try_again_at {
@@ -104,12 +104,12 @@ impl Replica {
     }
 }
 
-/// Looks for as long as a read may take: one that is away does not hold up the start.
+/// Checks for as long as a read may take: a replica that is unreachable does not delay startup.
 fn require_usable(manager: &Manager) -> Result<(), OpenError> {
     let (found, finding) = channel();
     let own_manager = manager.clone();
     let look = move || {
-        // Nobody waits any more where it took too long.
+        // The receiver has gone if this took too long.
         let _late = found.send(own_manager.open().err());
     };
     let thread = std::thread::Builder::new().name("keyfob-replica".into()).spawn(look);

@@ -1,19 +1,19 @@
-//! The threads on which PostgreSQL is waited for.
+//! The threads that wait for PostgreSQL.
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// Threads of their own, and not those of the runtime that asks: this one waits for its threads when it ends, and one that
-/// waits for a server which stands still would keep the service from stopping.
+/// Threads apart from the caller's runtime. A runtime waits for its threads when it ends, so one that waits for a
+/// hanging server would keep the service from stopping.
 pub(in crate::db) struct Threads(Option<Runtime>);
 
 impl Threads {
     pub(in crate::db) fn start() -> std::io::Result<Self> {
-        // Nothing runs on it but what blocks, so nobody need drive it.
+        // It runs only blocking tasks, so it needs no driver.
         Builder::new_current_thread().thread_name("keyfob-database").build().map(|runtime| Self(Some(runtime)))
     }
 
-    /// Runs the work on one of the threads; `None` at the end of the service.
+    /// Runs the work on one of the threads; `None` while the service ends.
     pub(in crate::db) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

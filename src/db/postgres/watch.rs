@@ -1,10 +1,10 @@
-//! Commits that wait for a standby that is gone.
+//! Ends commits that wait for a lost standby.
 //!
-//! Under synchronous replication PostgreSQL ends a commit when a standby has it too, and waits for that without a limit:
-//! `statement_timeout` does not count there. Each such commit keeps its connection. So one thread ends, by a connection of
-//! its own, the sessions whose commits are over their time. PostgreSQL then closes the connection without acknowledging
-//! the commit, which it has made and may replicate later: nobody is told of a success that a failover could take back.
-//! (To cancel the statement instead would have the commit reported as done.)
+//! Under synchronous replication PostgreSQL ends a commit when a standby has it too, and waits for that without a
+//! limit: `statement_timeout` does not apply there. Each such commit keeps its connection. So one thread, over its own
+//! connection, ends the sessions whose commits are overdue. PostgreSQL then closes the connection without acknowledging
+//! the commit, which it has made and may replicate later: no caller learns of a success that a failover could undo.
+//! (Cancelling the statement instead would report the commit as done.)
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,22 +19,22 @@ use diesel::{RunQueryDsl, sql_query};
 use crate::db::connection::{Conn, Manager};
 use crate::db::error::{OpenError, StoreError};
 
-/// How often is looked for commits that are over their time.
+/// Time between two checks for overdue commits.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Only what waits for a standby is ended: everything else has a time limit, and the session may have gone on to another
-/// call since it was found to be over its time.
+/// Ends only sessions that wait for a standby. Everything else has a time limit, and a session may have gone on to
+/// another call since it was found overdue.
 const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                             WHERE pid = ANY($1) AND wait_event = 'SyncRep'";
 
-/// The sessions that write, by PostgreSQL's number of them, and when each should be done.
+/// The writing sessions by PostgreSQL's process id, and when each should be done.
 type Sessions = Mutex<HashMap<i32, Instant>>;
 
 pub(in crate::db) struct Watch {
     sessions: Arc<Sessions>,
-    /// Never waited for: PostgreSQL may keep it waiting.
+    /// Never joined: PostgreSQL may keep the thread waiting.
     thread: JoinHandle<()>,
-    /// Closed when the last handle to the database goes, which ends the thread.
+    /// Closes with the last handle to the database, which ends the thread.
     _open: Sender<()>,
 }
 
@@ -62,7 +62,7 @@ impl Watch {
         Ok(Self { sessions, thread, _open: open })
     }
 
-    /// Whether there is a thread that watches.
+    /// Whether the watching thread is running.
     pub(in crate::db) fn is_alive(&self) -> bool {
         !self.thread.is_finished()
     }
@@ -85,7 +85,7 @@ fn run(sessions: &Sessions, manager: &Manager, closed: &Receiver<()>) {
         match catch_unwind(AssertUnwindSafe(|| end_sessions(manager, &late))).unwrap_or_else(panicked) {
             Ok(0) => {}
             Ok(count) => tracing::warn!(count, "no standby confirms: connections ended whose commits waited for one"),
-            // It is tried again in the next round; that PostgreSQL is away is said by the pool.
+            // The next round retries; the pool logs that PostgreSQL is unreachable.
             Err(error) => tracing::debug!(cause = %error, "late commits could not be looked for"),
         }
     }

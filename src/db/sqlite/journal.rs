@@ -1,8 +1,8 @@
-//! How large SQLite's journal (`-wal`) becomes.
+//! Keeps SQLite's journal (`-wal`) small.
 //!
-//! SQLite copies what is in it to the database now and then, and begins it anew when nobody reads from it. Where reads follow
-//! each other without a pause (`snapshot.rs`) there is always somebody. So the writer, when the journal has grown large,
-//! waits a moment for those who read from it; whoever begins meanwhile needs it no more.
+//! From time to time SQLite copies the journal to the database, and restarts it when no connection reads from it. Where
+//! reads follow each other without a pause (`snapshot.rs`) one always does. So when the journal is large, the writer
+//! waits a moment for its present readers; reads that begin meanwhile no longer need it.
 
 use std::path::PathBuf;
 
@@ -11,20 +11,20 @@ use diesel::connection::SimpleConnection;
 use crate::config::DatabaseUrl;
 use crate::db::connection::{Conn, SQLITE_PATIENCE};
 
-/// Four times what SQLite lets gather before it copies.
+/// Four times the size at which SQLite copies.
 const LARGE: u64 = 16 * 1024 * 1024;
-/// The longest wait for reads, which is for one that does not end: a backup, or somebody's shell.
+/// Longest wait for present reads, in milliseconds: some do not end soon, such as a backup or a shell.
 const SHORT_PATIENCE: &str = "PRAGMA busy_timeout = 50";
 
 pub(in crate::db) struct Journal {
     path: PathBuf,
-    /// The bytes that it may have until something is done, and by how much more each time that nothing could be.
+    /// Size at which to checkpoint, and by how much to raise it after a failed attempt.
     limit: u64,
     step: u64,
 }
 
 impl Journal {
-    /// That of a SQLite database.
+    /// The journal of a SQLite database.
     pub(in crate::db) fn of(url: &DatabaseUrl) -> Option<Self> {
         let DatabaseUrl::Sqlite(database) = url else { return None };
         let mut path = database.clone().into_os_string();
@@ -32,12 +32,12 @@ impl Journal {
         Some(Self { path: path.into(), limit: LARGE, step: LARGE })
     }
 
-    /// Has it begin anew if it is large; to be called by the writer, outside of a transaction.
+    /// Restarts the journal if it is large; the writer calls this outside a transaction.
     pub(in crate::db) fn keep_small(&mut self, conn: &mut Conn) {
         if self.bytes() <= self.limit {
             return;
         }
-        // What fails now is tried again when the journal has grown further; until then all is in it, and safe.
+        // A failure is retried when the journal has grown further; until then it safely holds everything.
         for statement in [SHORT_PATIENCE, "PRAGMA wal_checkpoint(TRUNCATE)", SQLITE_PATIENCE] {
             let _ = conn.batch_execute(statement);
         }
@@ -85,7 +85,7 @@ mod tests {
         assert!(journal.bytes() > 400_000, "somebody reads from it");
         assert!(journal.limit > 500_000, "it is not tried again at once");
 
-        // One begins before the other ends, as they do without end where there is much to do.
+        // One read begins before the previous one ends, as under constant load.
         late.batch_execute(READ).expect("a read that goes on");
         let ends = std::thread::spawn(move || {
             early.batch_execute("COMMIT").expect("the end");

@@ -1,11 +1,12 @@
-//! Reads of SQLite that come in together, from one connection and one state of the database.
+//! Shares one connection and one snapshot of SQLite among reads that arrive together.
 //!
-//! To begin and to end a read takes SQLite two system calls, under a lock that all connections of a process share: more than
-//! a look-up (docs/performance.md). A worker that looks at its sockets finds many requests at a time. Their reads share one
-//! transaction, which ends before the worker looks again; just as writes that wait together share one commit.
+//! Beginning and ending a read costs SQLite two system calls, under a lock that all connections of a process share:
+//! more than a look-up (docs/performance.md). A worker that polls its sockets finds many requests at a time. Their
+//! reads share one transaction, which ends before the worker polls again, just as writes that wait together share one
+//! commit.
 //!
-//! Nobody is shown what was there before a write that was answered: after each commit of this process a new snapshot is
-//! taken. What another process has committed is seen 10 ms later at the most.
+//! No read misses a write that was acknowledged: after each commit of this process the next read takes a new snapshot.
+//! Another process's commits are visible at most 10 ms later.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -23,20 +24,20 @@ use crate::db::error::StoreError;
 use crate::db::pool::{Connections, Lent};
 use crate::db::postgres::call::Limits;
 
-/// How old a snapshot may be that is read from.
+/// Greatest age of a snapshot that may serve reads.
 const MAX_AGE: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// That of this thread, until the thread has done what there is to do now.
+    /// This thread's snapshot, until the thread has finished its present tasks.
     static OPEN: RefCell<Option<Snapshot>> = const { RefCell::new(None) };
 }
 
-/// How many times this process has written to a database.
+/// Counts this process's commits to a database.
 #[derive(Clone, Debug, Default)]
 pub(in crate::db) struct Commits(Arc<AtomicU64>);
 
 impl Commits {
-    /// Notes that something was written, before anybody is told of it.
+    /// Counts a commit, before any caller learns of it.
     pub(in crate::db) fn add(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }
@@ -46,13 +47,13 @@ impl Commits {
     }
 }
 
-/// A connection that is kept for the reads of a turn.
+/// A connection kept for the reads of one turn of the event loop.
 struct Snapshot {
     lent: Lent,
     taken_at: Instant,
-    /// Of the database that is read.
+    /// The commits of the database that is read.
     commits: Commits,
-    /// How many of them are seen.
+    /// The number of commits that the snapshot includes.
     seen: u64,
 }
 
@@ -66,13 +67,13 @@ impl Snapshot {
         let mut lent = connections.lend(&limits.begin())?;
         let (taken_at, seen) = (Instant::now(), commits.count());
         lent.run(|conn| execute_on_either(conn, Statement("BEGIN")))?;
-        // Behind all that this thread has to do now.
+        // Runs after this thread's present tasks.
         let end = EndOfTurn;
         runtime.spawn(async move { drop(end) });
         Ok(Self { lent, taken_at, commits: commits.clone(), seen })
     }
 
-    /// Whether it is of that database, and lacks nothing that anybody can know of.
+    /// Whether the snapshot is of that database, recent, and includes every commit of this process.
     fn is_current(&self, commits: &Commits) -> bool {
         let is_same = Arc::ptr_eq(&self.commits.0, &commits.0);
         is_same && self.seen == commits.count() && self.taken_at.elapsed() < MAX_AGE
@@ -87,7 +88,7 @@ impl Drop for Snapshot {
     }
 }
 
-/// A statement without parameters that stays prepared, which diesel 2.3 does with none of its own that begins or ends a
+/// A parameterless statement that stays prepared; diesel 2.3 does not keep its own ones that begin or end a
 /// transaction.
 struct Statement(&'static str);
 
@@ -103,17 +104,17 @@ impl<DB: Backend> QueryFragment<DB> for Statement {
     }
 }
 
-/// Ends the snapshot of its thread, whether the task that has it is run or not.
+/// Ends its thread's snapshot, whether or not the task that owns it runs.
 struct EndOfTurn;
 
 impl Drop for EndOfTurn {
     fn drop(&mut self) {
-        // A thread that ends has dropped it already.
+        // An ending thread has already dropped its snapshot.
         let _ = OPEN.try_with(|open| open.try_borrow_mut().map(|mut open| open.take()));
     }
 }
 
-/// Runs a read on the snapshot of this thread; on a connection of its own where nothing would end a snapshot.
+/// Runs a read on this thread's snapshot, or on its own connection if nothing would end a snapshot.
 pub(in crate::db) fn read<T>(
     connections: &Connections,
     commits: &Commits,
@@ -163,7 +164,7 @@ mod tests {
         count: i64,
     }
 
-    /// A database with a table of nothing, and what another process would have of it.
+    /// A database with an empty table, and a connection like that of another process.
     struct Setup {
         db: Db,
         elsewhere: Conn,
@@ -198,7 +199,7 @@ mod tests {
     async fn reads_of_a_turn_share_a_state_and_the_next_turn_has_a_new_one() {
         let Setup { db, mut elsewhere, _folder } = setup();
         let mut have_shared = false;
-        // More than once, because a snapshot is left when it is too old, which a slow machine can make of any.
+        // Repeat: a snapshot also ends with its age, and a slow machine can make any too old.
         for written in 0..200 {
             let before = counted(&db).await;
             assert_eq!(before, written);
@@ -214,7 +215,7 @@ mod tests {
         let Setup { db, mut elsewhere, _folder } = setup();
         counted(&db).await;
         elsewhere.batch_execute(ADD_ONE).expect("a thing");
-        // A turn that takes its time: whoever waits ends it.
+        // Simulate a slow turn of the event loop: awaiting would end it.
         let old = Instant::now() + MAX_AGE;
         while Instant::now() < old {
             std::hint::spin_loop();

@@ -1,7 +1,7 @@
-//! The one writer of a SQLite database.
+//! The single writer of a SQLite database.
 //!
-//! Writes that wait together are committed together, so that one `fsync` serves many; each is answered after that
-//! commit. Each runs in a savepoint: one that fails takes nothing of its neighbours with it.
+//! Writes that wait together are committed together, so that one `fsync` serves many; each caller gets its result after
+//! that commit. Each write runs in a savepoint, so one that fails does not affect the others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -18,12 +18,12 @@ use crate::db::connection::{Conn, Manager};
 use crate::db::error::{OpenError, StoreError};
 use crate::metrics::Queue;
 
-/// How many writes share one commit at the most.
+/// Most writes that share one commit.
 const MAX_BATCH: usize = 128;
 
-/// A write that was asked for: runs inside the open transaction, where there is one, and leaves what to do after it.
+/// A requested write: runs inside the open transaction, if there is one, and returns the step to run after the commit.
 type Job = Box<dyn FnOnce(Option<&mut Conn>) -> Answer + Send>;
-/// Tells the caller how it ended; given the result of the commit.
+/// Reports the outcome to the caller, given the result of the commit.
 type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
 pub(in crate::db) struct Writer {
@@ -44,23 +44,23 @@ impl Drop for Writer {
 }
 
 impl Writer {
-    /// Opens the connection now, so that what cannot be written is found at the start.
+    /// Opens the connection now, so that startup finds a database that cannot be written.
     pub(in crate::db) fn start(manager: &Manager) -> Result<Self, OpenError> {
         let conn = open(manager).map_err(|error| OpenError::new(&manager.url, error))?;
         Self::with(Some(conn), manager)
     }
 
-    /// Opens it at the first write, which may never come.
+    /// Opens the connection at the first write, which may never come.
     pub(in crate::db) fn start_idle(manager: &Manager) -> Result<Self, OpenError> {
         Self::with(None, manager)
     }
 
-    /// Whether there is a thread that writes.
+    /// Whether the writing thread is running.
     pub(in crate::db) fn is_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// As if the thread had died of something that it does not survive.
+    /// As if the thread had died of a fatal fault.
     #[cfg(test)]
     pub(in crate::db) fn end_thread(&mut self) {
         drop(self.jobs.take());
@@ -77,7 +77,7 @@ impl Writer {
             .name("keyfob-writer".into())
             .spawn(move || {
                 while let Ok(first) = waiting.recv() {
-                    // A connection that failed is closed, which rolls back what it left open, and opened anew.
+                    // A failed connection is closed, which rolls back what it left open, and reopened.
                     conn = match conn.map_or_else(|| open(&manager), Ok) {
                         Ok(conn) => run_batch(conn, first, &waiting, &writes),
                         Err(error) => refuse(first, &waiting, &error),
@@ -109,7 +109,7 @@ impl Writer {
                     (Ok(()), None) => Err(not_begun()),
                     (Err(error), _) => Err(error.of_neighbour()),
                 };
-                // A caller that went away does not want to know.
+                // The caller may have gone away.
                 let _ = answer.send(result);
             })
         });
@@ -122,15 +122,15 @@ fn not_begun() -> StoreError {
     StoreError::Unavailable("the write was not begun".into())
 }
 
-/// Opens a connection that can write. Where the disk is read-only SQLite opens the file to read it, without a word, and
-/// would keep it so when the disk is writable again: the statement changes nothing, but SQLite refuses it then.
+/// Opens a connection that can write. If the disk is read-only, SQLite silently opens the file for reading, and would
+/// keep it so when the disk becomes writable again. The statement changes nothing, but SQLite refuses it in that case.
 fn open(manager: &Manager) -> Result<Conn, StoreError> {
     let mut conn = manager.open().map_err(|error| StoreError::Unavailable(error.to_string()))?;
     conn.batch_execute("UPDATE __diesel_schema_migrations SET version = version WHERE FALSE")?;
     Ok(conn)
 }
 
-/// Answers those that wait: they have waited as long as this one.
+/// Refuses all waiting writes: they have waited as long as the first.
 fn refuse(first: Job, waiting: &Receiver<Job>, error: &StoreError) -> Option<Conn> {
     tracing::warn!(cause = %error, "no write lock");
     for job in std::iter::once(first).chain(waiting.try_iter()) {
@@ -139,10 +139,10 @@ fn refuse(first: Job, waiting: &Receiver<Job>, error: &StoreError) -> Option<Con
     None
 }
 
-/// Runs the waiting writes in one transaction; gives the connection back if it may be used again.
+/// Runs the waiting writes in one transaction; returns the connection if it may be reused.
 fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>, commits: &Commits) -> Option<Conn> {
     if let Err(error) = begin(&mut conn) {
-        // Nothing may be written without the lock.
+        // Without the lock nothing may be written.
         return refuse(first, waiting, &error);
     }
     let mut answers = Vec::new();
@@ -165,8 +165,8 @@ fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>, commits: &Comm
     committed.is_ok().then_some(conn)
 }
 
-/// After a panic nobody knows what state the connection is in: it is closed, which rolls back what was to be committed with
-/// the write that panicked. That one's caller learns of it by being forgotten.
+/// After a panic the connection's state is unknown. Closing it rolls back the writes that shared a commit with the one
+/// that panicked. That one's caller notices because its channel closes.
 fn give_up(answers: Vec<Answer>) -> Option<Conn> {
     tracing::error!(writes = answers.len(), "a write panicked, and those beside it were not kept");
     for answer in answers {
@@ -177,7 +177,7 @@ fn give_up(answers: Vec<Answer>) -> Option<Conn> {
 
 fn begin(conn: &mut Conn) -> Result<(), StoreError> {
     match conn {
-        // Takes the write lock at once; a deferred transaction could lose the race for it half way.
+        // Take the write lock at once; a deferred transaction could lose the race for it half way.
         Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?,
         Conn::Postgres(conn) => AnsiTransactionManager::begin_transaction(conn)?,
     }
@@ -222,7 +222,7 @@ mod tests {
         let (writer, _folder) = setup();
         for written in 0..3 {
             let panicked = writer.write(|conn| -> Result<(), StoreError> {
-                // Deeper in transactions than the writer knows of.
+                // Leave the transaction deeper than the writer expects.
                 conn.transaction(|conn| {
                     conn.batch_execute(ADD_ONE)?;
                     panic!("on purpose")
@@ -240,7 +240,7 @@ mod tests {
         let (writer, _folder) = setup();
         let (release, held) = std::sync::mpsc::channel::<()>();
         let held = std::sync::Mutex::new(held);
-        // Keeps the writer busy until the others wait, and so share a commit.
+        // Keep the writer busy until the others wait, so that they share a commit.
         let first = writer.write(move |_| {
             held.lock().expect("no panic").recv().expect("a sign");
             Ok(())

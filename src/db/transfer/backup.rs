@@ -1,7 +1,7 @@
-//! A snapshot of a SQLite database in one file, made beside a running service.
+//! A snapshot of a SQLite database in one file, made while the service runs.
 //!
 //! `VACUUM INTO` reads in one transaction, so it sees one moment of the data, and writes another file; with write-ahead
-//! logging neither waits for the other. (diesel 2.3 does not show SQLite's backup API.)
+//! logging neither waits for the other. (diesel 2.3 does not expose SQLite's backup API.)
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,10 +16,10 @@ use crate::config::{DatabaseSettings, DatabaseUrl};
 use crate::db::connection::{Conn, Manager};
 use crate::db::error::{OpenError, StoreError};
 
-/// Added to the name of the file while it is being written.
+/// Suffix of the file's name while it is being written.
 const UNFINISHED: &str = ".unfinished";
 
-/// Why there is no backup.
+/// Why a backup failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
     #[error("{url} is backed up by PostgreSQL's own tool: pg_dump --format=custom --file={} DATABASE-URL", .file.display())]
@@ -38,10 +38,10 @@ pub(crate) enum BackupError {
     Damaged(String),
 }
 
-/// What was backed up.
+/// A finished backup.
 pub(crate) struct Backup {
     pub bytes: u64,
-    /// Each table and its rows.
+    /// Each table with its number of rows.
     pub tables: Vec<(String, u64)>,
 }
 
@@ -51,10 +51,10 @@ struct Line {
     line: String,
 }
 
-/// Writes a snapshot to a new file, readable by its owner only, and checks it; it is on the disk when this is done.
+/// Writes a snapshot to a new file that only its owner can read, checks it and syncs it to disk.
 ///
 /// # Errors
-/// [`BackupError`] says in one line why not; there is no file of that name then.
+/// [`BackupError`] says in one line why not; then no file of that name exists.
 pub(crate) fn backup(settings: &DatabaseSettings, file: &Path) -> Result<Backup, BackupError> {
     let DatabaseUrl::Sqlite(source) = &settings.url else {
         return Err(BackupError::Postgres { url: settings.url.to_string(), file: file.into() });
@@ -62,7 +62,7 @@ pub(crate) fn backup(settings: &DatabaseSettings, file: &Path) -> Result<Backup,
     if !source.exists() {
         return Err(BackupError::NoDatabase(settings.url.to_string()));
     }
-    // The name is taken first, and an empty file stands there until the whole one does.
+    // Reserve the name first: an empty file holds it until the complete one is ready.
     create_new(file)?;
     let unfinished = unfinished(file);
     let done = create_new(&unfinished).and_then(|()| {
@@ -83,13 +83,13 @@ fn write(settings: &DatabaseSettings, unfinished: &Path, file: &Path) -> Result<
     File::open(unfinished).and_then(|written| written.sync_all()).map_err(failed)?;
     fs::rename(unfinished, file).map_err(failed)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The name is durable once the folder is.
+    // The name is durable once the folder is synced.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     let bytes = fs::metadata(file).map_err(failed)?.len();
     Ok(Backup { bytes, tables })
 }
 
-/// Reads all of the copy, its indices and references, and counts the rows.
+/// Reads the whole copy with its indices and references, and counts the rows.
 fn check(copy: &Path) -> Result<Vec<(String, u64)>, BackupError> {
     let damaged = |error: &dyn std::fmt::Display| BackupError::Damaged(error.to_string());
     let conn = SqliteConnection::establish(&copy.to_string_lossy()).map_err(|error| damaged(&error))?;
@@ -113,7 +113,7 @@ fn check(copy: &Path) -> Result<Vec<(String, u64)>, BackupError> {
     tables.into_iter().map(count).collect()
 }
 
-/// Makes an empty file that only its owner can read; SQLite writes into an empty one.
+/// Creates an empty file that only its owner can read; SQLite accepts an empty one as its target.
 fn create_new(file: &Path) -> Result<(), BackupError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,4 +1,4 @@
-//! The tables that there are, as the migrations make them: what concerns all tables need not list them.
+//! The tables, read from the migrations, so that code for all tables need not list them.
 
 use std::error::Error;
 
@@ -8,10 +8,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::rows::{Column, Kind, Table};
 
-/// Both back ends have the same tables; of these SQLite tells more simply.
+/// Both back ends have the same tables; SQLite reports them more simply.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-/// What is called `local_` means something in its own database alone.
+/// Tables and columns named `local_...` only have a meaning in their own database.
 const COLUMNS: &str = "\
     SELECT t.name AS \"table\", t.sql LIKE '%AUTOINCREMENT%' AS is_counted, \
            c.name AS \"column\", upper(c.type) AS kind, c.pk AS key_place \

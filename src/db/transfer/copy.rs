@@ -1,8 +1,8 @@
-//! All data of one database into another, of the same or of the other back end.
+//! Copies all data of one database into another, on the same or the other back end.
 //!
-//! Rows go in the order of their keys, so that what an interrupted copy leaves behind is a beginning of each table. A copy
-//! that is resumed first makes sure that it is one, of this very data, and goes on after it. Until the copy is verified its
-//! target is marked, and nothing but a copy opens it.
+//! Rows are copied in the order of their keys, so an interrupted copy leaves the first rows of each table. A resumed
+//! copy first verifies that they are the first rows of this very data, and continues after them. Until the copy is
+//! verified its target is marked, and only a copy can open it.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use diesel::Connection;
@@ -17,23 +17,23 @@ use crate::db::error::{OpenError, StoreError};
 use crate::db::migrate;
 use crate::db::sequence::{advance_sequence, last_of_sequence};
 
-/// Why data was not copied, or not in full.
+/// Why a copy failed or is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// The target has rows, and no copy is to be resumed.
+    /// The target has rows, and the copy is not a resumed one.
     #[error("{target} has data (table {table}): name an empty database, or go on with an interrupted copy by --resume")]
     NotEmpty { target: String, table: String },
-    /// The target has rows that are not the first ones of the source.
+    /// The target has rows other than the first ones of the source.
     #[error("{target} holds no beginning of a copy of {origin}: the table {table} differs; name an empty database")]
     NotABeginning { target: String, origin: String, table: String },
-    /// The two were not made by the same version.
+    /// Source and target are of different versions.
     #[error("{0} was migrated by a newer keyfob: copy with that one")]
     Newer(String),
-    /// The target is not the same as the source after the copy.
+    /// The target differs from the source after the copy.
     #[error("the table {table} in {target} is not the same as in the source: something else has written there")]
     Differs { target: String, table: String },
 }
@@ -41,12 +41,12 @@ pub(crate) enum CopyError {
 /// How far a copy is.
 pub(crate) struct Progress<'p> {
     pub table: &'p str,
-    /// Rows, each counted when it is copied and when it is verified.
+    /// Rows done so far; each counts once when copied and once when verified.
     pub done: u64,
     pub total: u64,
 }
 
-/// A table that was copied and found equal.
+/// A table that was copied and verified.
 pub(crate) struct Copied {
     pub table: String,
     pub rows: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Copied {
 /// Copies all data, calling `observe` after each batch.
 ///
 /// # Errors
-/// [`CopyError`] says in one line why not; nothing was written then, unless it is a failure of a database.
+/// [`CopyError`] says in one line why not; then nothing was written, unless a database failed.
 pub(crate) fn copy(
     from: &DatabaseSettings,
     to: &DatabaseUrl,
@@ -72,7 +72,7 @@ pub(crate) fn copy(
     compare_versions(&mut source, &mut target, &names)?;
     let tables = catalog::tables().map_err(|error| StoreError::Internal(error.to_string()))?;
     source.transaction(|source| {
-        // One state of the source, whoever writes there meanwhile. On SQLite every transaction is one.
+        // Read one snapshot of the source, whatever others write meanwhile. On SQLite every transaction is one.
         if let Conn::Postgres(source) = source {
             source.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
         }
@@ -93,11 +93,11 @@ pub(crate) fn copy(
     })
 }
 
-/// A copy that is under way.
+/// A copy in progress.
 struct Run<'r> {
     source: &'r mut Conn,
     target: &'r mut Conn,
-    /// Of source and target, passwords masked.
+    /// Names of source and target, with passwords masked.
     names: (String, String),
     is_resumed: bool,
     done: u64,
@@ -105,7 +105,7 @@ struct Run<'r> {
     observe: &'r mut dyn FnMut(&Progress<'_>),
 }
 
-/// What has been read of a table so far.
+/// The part of a table read so far.
 struct Part {
     table: Table,
     last: Option<Row>,
@@ -114,7 +114,7 @@ struct Part {
 }
 
 impl Run<'_> {
-    /// Finds out how much of a table is there already: nothing, or a beginning.
+    /// Finds the rows of a table that the target already has: none, or the first ones.
     fn begin(&mut self, table: Table) -> Result<Part, CopyError> {
         let (there, total) = (table.count(self.target)?, table.count(self.source)?);
         let (origin, target) = self.names.clone();
@@ -132,12 +132,12 @@ impl Run<'_> {
         Ok(part)
     }
 
-    /// Whether rows are left to copy. A target that has them all may be in use, and is not marked.
+    /// Whether rows remain to be copied. A target that has all rows may be in use, and is not marked.
     fn is_part_missing(&self) -> bool {
         2 * self.done < self.total
     }
 
-    /// Copies the rest of a table and where its counter stands.
+    /// Copies the rest of a table and its counter's value.
     fn copy(&mut self, part: &mut Part) -> Result<(), CopyError> {
         loop {
             let rows = part.read(self.source, u64::MAX)?;
@@ -156,7 +156,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Reads the whole table again where it was copied to.
+    /// Reads the whole table again from the target.
     fn verify(&mut self, part: Part) -> Result<Copied, CopyError> {
         let mut copied = Part::new(part.table.clone());
         loop {
@@ -184,7 +184,7 @@ impl Part {
         Self { table, last: None, rows: 0, sum: Context::new(&SHA256) }
     }
 
-    /// The next rows, at the most so many.
+    /// The next rows, at most `at_most`.
     fn read(&mut self, conn: &mut Conn, at_most: u64) -> Result<Vec<Row>, CopyError> {
         if at_most == 0 {
             return Ok(Vec::new());
@@ -214,7 +214,7 @@ impl From<diesel::result::Error> for CopyError {
     }
 }
 
-/// A mistyped name would otherwise be a new database, copied in full: nothing.
+/// Otherwise a mistyped name would create an empty database and copy nothing, in full.
 fn require_file(url: &DatabaseUrl) -> Result<(), OpenError> {
     match url {
         DatabaseUrl::Sqlite(path) if !path.exists() => Err(OpenError::new(url, "there is no such file")),
@@ -226,13 +226,13 @@ fn open(manager: &Manager, migrate: fn(&Manager) -> Result<(), OpenError>) -> Re
     migrate(manager)?;
     let mut conn = manager.open().map_err(|error| OpenError::new(&manager.url, error))?;
     if let Conn::Postgres(conn) = &mut conn {
-        // The limits are meant for requests; this reads whole tables, and the one side waits for the other.
+        // The limits are meant for requests; this reads whole tables, and each side waits for the other.
         conn.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
     }
     Ok(conn)
 }
 
-/// Tables and columns that only one side has would be left behind without a word.
+/// Tables and columns that only one side has would silently be left out.
 fn compare_versions(source: &mut Conn, target: &mut Conn, names: &(String, String)) -> Result<(), CopyError> {
     let (here, there) = (migrate::applied(source)?, migrate::applied(target)?);
     if here == there {

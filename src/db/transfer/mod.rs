@@ -1,4 +1,4 @@
-//! Whole databases: copied to another back end, and backed up.
+//! Copies whole databases to another back end, and backs them up.
 
 pub(super) mod backup;
 mod catalog;

@@ -1,5 +1,5 @@
-//! Rows of any table, for work that concerns all tables alike: they are read in the order of their keys, a batch at a
-//! time, and inserted as they are.
+//! Rows of any table, for work on all tables: read in the order of their keys, a batch at a time, and inserted
+//! unchanged.
 
 use aws_lc_rs::digest::Context;
 use diesel::connection::LoadConnection;
@@ -10,10 +10,10 @@ use diesel::{Connection, QueryResult, QueryableByName, RunQueryDsl, sql_query};
 
 use crate::db::connection::Conn;
 
-/// How many rows are read and inserted at once: with the largest rows (posts of 20,000 characters) some 40 MB.
+/// Rows to read and insert at once: with the largest rows (posts of 20,000 characters) about 40 MB.
 pub(in crate::db) const BATCH: usize = 500;
 
-/// What a column holds: the types that both back ends have.
+/// The type of a column, limited to those of both back ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::db) enum Kind {
     Integer,
@@ -22,7 +22,7 @@ pub(in crate::db) enum Kind {
     Bytes,
 }
 
-/// A value as a column holds it.
+/// A column's value.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::db) enum Value {
     Null,
@@ -32,7 +32,7 @@ pub(in crate::db) enum Value {
     Bytes(Vec<u8>),
 }
 
-/// The values of a row, in the order of the table's columns.
+/// A row's values, in the order of the table's columns.
 pub(in crate::db) type Row = Vec<Value>;
 
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ impl Table {
         Ok(rows.into_iter().filter_map(|row| u64::try_from(row.count).ok()).sum())
     }
 
-    /// The rows whose keys follow that row's, or the first ones, in the order of their keys.
+    /// The next rows after `last`, or the first ones, in the order of their keys.
     pub(in crate::db) fn read_after(&self, conn: &mut Conn, last: Option<&Row>) -> QueryResult<Vec<Row>> {
         let names = comma(self.columns.iter().map(|column| format!("\"{}\"", column.name)));
         let keys = comma(self.key(&self.columns).map(|column| sorted(conn, column)));
@@ -129,7 +129,7 @@ impl Table {
 }
 
 impl Value {
-    /// Adds the value to a checksum, in a form that is the same wherever it was read and that no other values have.
+    /// Adds the value to a checksum, in a form that is the same on both back ends and unique to the value.
     pub(in crate::db) fn digest(&self, sum: &mut Context) {
         match self {
             Self::Null => sum.update(b"n"),
@@ -156,7 +156,7 @@ fn bound(query: Query, (value, kind): (Value, Kind)) -> Query {
         (Value::Boolean(flag), _) => query.bind::<Bool, _>(flag),
         (Value::Text(text), _) => query.bind::<Text, _>(text),
         (Value::Bytes(bytes), _) => query.bind::<Binary, _>(bytes),
-        // PostgreSQL wants to know the type of what is not there.
+        // PostgreSQL needs the type of a null.
         (Value::Null, Kind::Integer) => query.bind::<Nullable<BigInt>, _>(None::<i64>),
         (Value::Null, Kind::Boolean) => query.bind::<Nullable<Bool>, _>(None::<bool>),
         (Value::Null, Kind::Text) => query.bind::<Nullable<Text>, _>(None::<String>),
@@ -164,7 +164,7 @@ fn bound(query: Query, (value, kind): (Value, Kind)) -> Query {
     }
 }
 
-/// A column as it is ordered by: texts byte by byte on both back ends, or the rows would come in different orders.
+/// The expression to sort a column by: texts byte by byte on both back ends, or the order of rows would differ.
 fn sorted(conn: &Conn, column: &Column) -> String {
     match (conn, column.kind) {
         (Conn::Postgres(_), Kind::Text) => format!("\"{}\" COLLATE \"C\"", column.name),
@@ -172,7 +172,7 @@ fn sorted(conn: &Conn, column: &Column) -> String {
     }
 }
 
-/// The placeholder of a bound value. SQLite reads `$1` too, but searches all the names before it for each.
+/// The placeholder of a bound value. SQLite accepts `$1` too, but searches all earlier names for each.
 fn bind_at(conn: &Conn, place: usize) -> String {
     match conn {
         Conn::Postgres(_) => format!("${}", place + 1),

@@ -1,13 +1,13 @@
-//! The mark of a copy that is not finished: what holds it looks like a database, and is only a part of one.
+//! Marks the target of an unfinished copy, so that nothing else opens a partial database.
 //!
-//! It is a table of its own, made by no migration: so it is no part of what is copied, and gone when the copy is done.
+//! The mark is a table of its own that no migration creates: it is not copied, and is dropped when the copy is done.
 
 use diesel::QueryResult;
 use diesel::connection::SimpleConnection;
 
 use crate::db::connection::Conn;
 
-/// What is said of a target that nothing but a copy may open.
+/// The error for a target that only a copy may open.
 pub(in crate::db) const FAULT: &str = "holds a part of a copy that was interrupted: go on with `keyfob copy --resume` from \
                                  the database that is copied, or drop this one";
 

@@ -1,4 +1,5 @@
-//! The JSON object of a request, without what no field of the API can be: nothing is kept of nested arrays and objects.
+//! Reads the JSON object of a request. Fields of the API are never arrays or objects, so the content of nested ones is
+//! not kept.
 
 use std::fmt;
 
@@ -6,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A body: an object, or another JSON value.
+/// A body: a JSON object or any other JSON value.
 pub(super) enum Body {
     Object(Map<String, Value>),
     Other,
@@ -18,7 +19,7 @@ impl<'de> Deserialize<'de> for Body {
     }
 }
 
-/// A value of a field; an array or object is empty, whatever came in it.
+/// A field's value. Arrays and objects are empty, whatever the client sent in them.
 struct Shallow(Value);
 
 impl<'de> Deserialize<'de> for Shallow {
@@ -134,7 +135,7 @@ mod tests {
         assert_eq!(Value::Object(values), serde_json::json!({"a": [], "b": {}, "d": "e"}));
     }
 
-    /// Texts that are JSON, and texts that nearly are.
+    /// JSON texts, and texts that are almost JSON.
     fn text() -> impl Strategy<Value = String> {
         let token = prop_oneof![
             "[\\[\\]{},:]",

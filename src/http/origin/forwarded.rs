@@ -1,38 +1,38 @@
-//! The two headers in which proxies say for whom they ask: `X-Forwarded-For`, and `Forwarded` (RFC 7239).
+//! The two headers in which proxies name the client they forward for: `X-Forwarded-For`, and `Forwarded` (RFC 7239).
 
 use std::net::IpAddr;
 
 use actix_web::http::header::{FORWARDED, HeaderMap, X_FORWARDED_FOR};
 
-/// Whether a proxy, or somebody who plays one, has had the request before.
+/// Whether a proxy, or a client posing as one, has forwarded the request.
 pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED)
 }
 
-/// Stands for a line that cannot be read. Passing it over would uncover what is written before it, perhaps by the client.
+/// Stands for a line that cannot be parsed. Skipping it would expose what is written before it, perhaps by the client.
 pub(super) const UNREADABLE: &str = "?";
 
-/// The hops in the lines of `X-Forwarded-For`, the client first; `None` is one that is no address.
+/// The hops in the lines of `X-Forwarded-For`, the client first; `None` for a hop that is not an address.
 pub(super) fn x_forwarded_for<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Option<IpAddr>> {
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(is_given).map(parse_node).collect()
 }
 
-/// The hops in the lines of `Forwarded`, the client first; `None` is one that does not tell, or cannot be read.
+/// The hops in the lines of `Forwarded`, the client first; `None` for a hop that is hidden or cannot be parsed.
 pub(super) fn forwarded<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Option<IpAddr>> {
-    // Behind a quote that is left open, what a proxy has appended would read as a part of what the client has sent.
+    // After an unclosed quote, what a proxy appended would read as part of what the client sent.
     let elements = |line| split_unquoted(line, ',').unwrap_or_else(|| vec![UNREADABLE]);
     lines.flat_map(elements).map(str::trim).filter(is_given).map(parse_element).collect()
 }
 
-/// Empty elements of a list mean nothing (RFC 9110 §5.6.1).
+/// Whether a list element is not empty. Empty ones mean nothing (RFC 9110 §5.6.1).
 fn is_given(element: &&str) -> bool {
     !element.is_empty()
 }
 
-/// RFC 7239 §4: `for=192.0.2.60;proto=http;by=203.0.113.43`. A parameter that is there twice means nothing.
+/// RFC 7239 §4: `for=192.0.2.60;proto=http;by=203.0.113.43`. A parameter that occurs twice means nothing.
 fn parse_element(element: &str) -> Option<IpAddr> {
     let mut found = None;
-    // Pairs may be empty, as behind a semicolon at the end.
+    // Pairs may be empty, for example after a semicolon at the end.
     for pair in split_unquoted(element, ';')?.into_iter().map(str::trim).filter(is_given) {
         let (name, value) = pair.split_once('=')?;
         if name.eq_ignore_ascii_case("for") && found.replace(value).is_some() {
@@ -40,13 +40,13 @@ fn parse_element(element: &str) -> Option<IpAddr> {
         }
     }
     let value = found?;
-    // Nothing that is escaped within quotes belongs into an address.
+    // No address contains characters that need escaping in quotes.
     let quoted = value.strip_prefix('"').map(|rest| rest.strip_suffix('"').unwrap_or_default());
     parse_node(quoted.unwrap_or(value))
 }
 
-/// RFC 7239 §6: an address with or without a port; `unknown` and obfuscated identifiers are none. IPv6 stands in brackets,
-/// though in `X-Forwarded-For` some leave them out.
+/// RFC 7239 §6: an address with or without a port; `unknown` and obfuscated identifiers give `None`. IPv6 addresses
+/// stand in brackets, though some proxies omit them in `X-Forwarded-For`.
 fn parse_node(node: &str) -> Option<IpAddr> {
     let address = match node.strip_prefix('[') {
         Some(rest) => {
@@ -73,7 +73,7 @@ fn is_port(text: &str) -> bool {
     }
 }
 
-/// The parts between separators that do not stand in quotes (RFC 9110 §5.6.4); `None` when a quote is left open.
+/// The parts between separators outside of quotes (RFC 9110 §5.6.4); `None` if a quote is left open.
 fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let is_separator = |character| {

@@ -14,14 +14,14 @@ use ipnet::IpNet;
 use crate::db::Timestamp;
 use watch::ProxyWatch;
 
-/// How much of a user agent is kept, in characters.
+/// The longest user agent to keep, in characters.
 const MAX_USER_AGENT: usize = 200;
 
-/// The proxies whose `X-Forwarded-For` or `Forwarded` is believed; `server.trusted_proxies`.
+/// The proxies whose `X-Forwarded-For` or `Forwarded` is trusted; `server.trusted_proxies`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
     networks: Vec<IpNet>,
-    /// One for all threads.
+    /// Shared by all threads.
     watch: Arc<ProxyWatch>,
 }
 
@@ -34,8 +34,8 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The first untrusted address on the way back from the peer, as the proxies say, whose `hops` end with the last one.
-    /// One that does not tell ends the way: what is written before it could be anybody's.
+    /// The first untrusted address on the way back from the peer. `hops` is the path that the proxies report, the last
+    /// proxy at its end. A hop without an address ends the search: anyone may have written what stands before it.
     fn client(&self, peer: IpAddr, hops: impl DoubleEndedIterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = peer;
         for hop in hops.rev() {
@@ -60,8 +60,8 @@ pub(crate) fn client_address(req: &HttpRequest) -> IpAddr {
     if is_trusted { proxies.client(peer, hops(req.headers()).into_iter()) } else { peer }
 }
 
-/// The way of a request as its headers tell it, the client first. `X-Forwarded-For` wins where both are there: nearly all
-/// proxies write that one and hand on untouched the `Forwarded` that a client has made up.
+/// The hops that a request's headers report, the client first. `X-Forwarded-For` wins where both are present: nearly
+/// all proxies write that one and pass on a client's made-up `Forwarded` unchanged.
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = |name| headers.get_all(name).map(|value| value.to_str().unwrap_or(forwarded::UNREADABLE));
     match headers.contains_key(header::X_FORWARDED_FOR) {
@@ -70,7 +70,7 @@ fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     }
 }
 
-/// The `User-Agent`, cut to a length that is worth keeping and without control characters.
+/// The `User-Agent` without control characters, cut to `MAX_USER_AGENT`.
 pub(crate) fn user_agent(req: &HttpRequest) -> Option<String> {
     let text = String::from_utf8_lossy(req.headers().get(header::USER_AGENT)?.as_bytes());
     Some(text.chars().filter(|character| !character.is_control()).take(MAX_USER_AGENT).collect())
@@ -180,13 +180,13 @@ mod tests {
         prop_oneof![
             any::<[u8; 4]>().prop_map(IpAddr::from),
             any::<[u8; 3]>().prop_map(|[b, c, d]| IpAddr::from([10, b, c, d])),
-            // Canonical, as every address that is read.
+            // Canonical, like every address that is parsed.
             any::<[u8; 16]>().prop_map(|bytes| IpAddr::from(bytes).to_canonical()),
             any::<u64>().prop_map(|low| IpAddr::from((0xfd_u128 << 120 | u128::from(low)).to_be_bytes())),
         ]
     }
 
-    /// As the proxies of either header write it, with a port or without.
+    /// The address as proxies write it in either header, with or without a port.
     fn written(address: IpAddr, port: Option<u16>) -> String {
         match (address, port) {
             (address, Some(port)) => std::net::SocketAddr::new(address, port).to_string(),
@@ -228,7 +228,7 @@ mod tests {
             let quoted: Vec<String> = way.iter().map(|hop| format!("for=\"{hop}\";proto=https")).collect();
             let tagged = [forged.as_str(), &quoted.join(",")];
             prop_assert_eq!(proxies().client(peer, forwarded::forwarded(tagged.into_iter()).into_iter()), client);
-            // An open quote makes the line unreadable; it never makes another client.
+            // An open quote makes the line unreadable; it never yields another client.
             let appended = format!("{forged}, {}", quoted.join(","));
             let found = proxies().client(peer, forwarded::forwarded([&*appended].into_iter()).into_iter());
             prop_assert!(found == client || found == peer, "{} is neither {} nor the proxy", found, client);

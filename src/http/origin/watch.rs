@@ -1,16 +1,16 @@
-//! Notices a proxy that is not trusted: then all users share one address, and its limits.
+//! Detects a proxy that is not trusted: all its users would share one address and its limits.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::db::Timestamp;
 
-/// So many requests in a row, all forwarded by one peer, are taken for all traffic.
+/// After this many requests in a row, all forwarded by one peer, assume that all traffic comes through it.
 const ENOUGH: u32 = 20;
-/// How often it is said at the most, in seconds.
+/// Least time between two warnings, in seconds.
 const SAY_EVERY_SECONDS: u64 = 600;
 
-/// What has been seen since somebody else came.
+/// What the watch has seen since the last request from another peer.
 #[derive(Debug, Default)]
 pub(super) struct ProxyWatch(Mutex<Seen>);
 
@@ -22,7 +22,8 @@ struct Seen {
 }
 
 impl ProxyWatch {
-    /// Notes a request, and says it in the log when all come from one private peer that forwards them unbelieved.
+    /// Records a request, and warns in the log when all requests come from one private peer that forwards them
+    /// untrusted.
     pub(super) fn see(&self, peer: IpAddr, is_unbelieved: bool, now: Timestamp) {
         if self.is_to_be_said(peer, is_unbelieved, now) {
             tracing::warn!(

@@ -1,4 +1,5 @@
-//! The connections of clients: how many one address may have, and what ends those whose client has gone or reads nothing.
+//! The connections of clients: how many one address may have, and when to end those whose client has gone or reads
+//! nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -15,16 +16,16 @@ use crate::http::origin::TrustedProxies;
 use crate::metrics::Metrics;
 use crate::network::network;
 
-/// Connections that wait to be accepted, as many as actix-web takes by itself.
+/// Connections that may wait to be accepted, as many as actix-web's default.
 const BACKLOG: i32 = 1024;
-/// How often it is said that connections are refused, in seconds.
+/// Least time between two log lines about refused connections, in seconds.
 const SAY_EVERY_SECONDS: u64 = 60;
 
-/// Listens for connections that the system gives up when a client has taken no byte of what waits for it in that time, or
-/// has vanished without a word: actix-http 3.20 has no clock for either.
+/// Listens for connections that the system closes when a client has read none of the waiting bytes within `patience`,
+/// or has silently disappeared: actix-http 3.20 has no timeout for either.
 pub(crate) fn listen_on(address: SocketAddr, patience: Duration) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
-    // Whatever is accepted from here on has inherited this (tcp(7)).
+    // Accepted connections inherit these options (tcp(7)).
     sockopt::set_socket_keepalive(&listener, true)?;
     sockopt::set_tcp_keepidle(&listener, patience)?;
     sockopt::set_tcp_keepintvl(&listener, patience)?;
@@ -34,9 +35,9 @@ pub(crate) fn listen_on(address: SocketAddr, patience: Duration) -> std::io::Res
     Ok(listener)
 }
 
-/// The open connections, by whose they are.
+/// The open connections by client address.
 pub(crate) struct Connections {
-    /// To one address; 0 is any number.
+    /// Limit for one address; 0 means no limit.
     max: u32,
     proxies: Data<TrustedProxies>,
     metrics: Option<Data<Metrics>>,
@@ -46,12 +47,12 @@ pub(crate) struct Connections {
 #[derive(Default)]
 struct Open {
     by_network: HashMap<IpAddr, u32>,
-    /// Refused since it was said.
+    /// Connections refused since the last log line.
     refused: u64,
     said_at: Option<Timestamp>,
 }
 
-/// An open connection. It is dropped with what actix-http keeps of the connection, and the requests in flight.
+/// An open connection. Dropped together with what actix-http keeps for the connection, and its requests in flight.
 struct Held {
     connections: Arc<Connections>,
     network: IpAddr,
@@ -62,7 +63,7 @@ impl Connections {
         Arc::new(Self { max, proxies, metrics, open: Mutex::default() })
     }
 
-    /// Counts a new connection, or closes it. Over TLS it is new once the handshake is done.
+    /// Counts a new connection, or closes it. A TLS connection is new once its handshake is done.
     pub(crate) fn admit(self: &Arc<Self>, stream: &TcpStream, extensions: &mut Extensions) {
         let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
         if !self.is_limited(peer.ip(), local.ip()) {
@@ -80,8 +81,8 @@ impl Connections {
         }
     }
 
-    /// All users come through a trusted proxy; and what the machine has with itself is no client's, but perhaps a proxy's
-    /// that nobody has named.
+    /// Not limited: trusted proxies, which carry all users, and connections from this machine itself, which may come
+    /// from a proxy that is not declared.
     fn is_limited(&self, peer: IpAddr, local: IpAddr) -> bool {
         self.max > 0 && peer != local && !self.proxies.trusts(peer.to_canonical())
     }
@@ -116,7 +117,7 @@ impl Connections {
 }
 
 impl Open {
-    /// How many were refused, if it is time to say so.
+    /// The number of refused connections, if a log line is due.
     fn count_refused(&mut self, now: Timestamp) -> Option<u64> {
         self.refused += 1;
         if self.said_at.is_some_and(|at| at.plus_seconds(SAY_EVERY_SECONDS) > now) {
@@ -139,9 +140,9 @@ impl Drop for Held {
     }
 }
 
-/// Ends a connection, and drops what has come on it: a request that nobody will be answered should not be begun either.
+/// Ends a connection and drops the bytes that have arrived: a request that cannot be answered should not begin.
 fn close(stream: &TcpStream) {
-    // A client that has gone already has nothing to be told.
+    // The client may have closed the connection already.
     let _gone = shutdown(stream, Shutdown::Both);
     let mut dropped = [0_u8; 4096];
     while recv(stream, &mut dropped[..], RecvFlags::DONTWAIT).is_ok_and(|(count, _)| count > 0) {}

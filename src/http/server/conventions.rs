@@ -30,7 +30,7 @@ pub(crate) async fn conventions(
     let id = request_id::choose(&req);
     let method = req.method().clone();
     if method == Method::HEAD {
-        // The connection remembers that it was HEAD and leaves the body out.
+        // The connection remembers that the method was HEAD and leaves out the body.
         req.head_mut().method = Method::GET;
     }
     let (mut res, share) = hold(next.call(req).await?.map_into_boxed_body());
@@ -53,7 +53,7 @@ pub(crate) async fn conventions(
     Ok(res.map_body(|_, body| Sent::new(body, share, answering)))
 }
 
-/// Counts a large answer against its client's share. One that reads none of its answers gets no further ones.
+/// Counts a large response against its client's share. A client that reads none of its responses gets no more of them.
 fn hold(res: ServiceResponse) -> (ServiceResponse, Option<Share>) {
     let bytes = match res.response().body().size() {
         BodySize::Sized(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -62,7 +62,7 @@ fn hold(res: ServiceResponse) -> (ServiceResponse, Option<Share>) {
     let share = if bytes > SMALL_BYTES { Share::of(res.request()) } else { None };
     let Some(mut share) = share else { return (res, None) };
     if !res.request().method().is_safe() {
-        // What was done is not called undone.
+        // The request has taken effect, so do not report a failure.
         share.grow_anyway(bytes);
     } else if !share.grow_to(bytes) {
         let refused = ErrorForm::error(res.request(), Failure::Busy { retry_after_seconds: 1 });
@@ -71,14 +71,14 @@ fn hold(res: ServiceResponse) -> (ServiceResponse, Option<Share>) {
     (res, Some(share))
 }
 
-/// One line a request: never the query string, a header or a body, which may hold secrets.
+/// One log line for each request: never the query string, a header or a body, which may hold secrets.
 fn log<B>(res: &ServiceResponse<B>, method: &Method, id: &HeaderValue, started: Instant) {
     let status = res.status();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (method, path, id) = (method.as_str(), res.request().path(), id.to_str().unwrap_or_default());
     if status >= StatusCode::INTERNAL_SERVER_ERROR {
         let extensions = res.response().extensions();
-        // What went wrong inside, which the client is not told.
+        // The internal cause, which the client does not see.
         let cause = extensions.get::<Cause>().map_or("", |Cause(cause)| cause);
         tracing::error!(target: REQUEST, method, path, status = status.as_u16(), micros, id, cause);
     } else {

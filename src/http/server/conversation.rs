@@ -1,9 +1,10 @@
-//! A connection that lets one request at a time through to actix-http, and no wish for an upgrade.
+//! A connection that passes on to actix-http one request at a time, and no request for an upgrade.
 //!
-//! actix-http 3.20 by itself takes `Connection: upgrade` as a promise that the connection becomes another one: it repeats
-//! it in the answer and closes, and reads the body of a request with `Upgrade: websocket` without an end. RFC 9110 §7.8
-//! lets a server ignore what it does not speak. It also begins request after request while nobody reads the answers, and
-//! keeps all of them; and the last request that it has seen decides whether an earlier answer says `close`.
+//! actix-http 3.20 by itself reads `Connection: upgrade` as a promise to switch protocols: it repeats it in the
+//! response and closes, and reads the body of a request with `Upgrade: websocket` without an end. RFC 9110 §7.8 lets a
+//! server ignore protocols that it does not speak. actix-http also begins request after request while the client reads
+//! no responses, and keeps all of them; and the last request that it has seen decides whether an earlier response says
+//! `close`.
 
 use std::cell::Cell;
 use std::io;
@@ -17,11 +18,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::Framing;
 
-/// What is read of further requests while one is being answered, in bytes: enough to see that a client has hung up.
+/// Bytes to read of further requests while one is being answered: enough to notice that a client has hung up.
 const MAX_AHEAD: usize = 4096;
-/// What is passed on before others have their turn, in bytes. actix-http keeps it until the request takes it.
+/// Bytes to pass on before other connections get a turn. actix-http keeps them until the request takes them.
 const MAX_AT_ONCE: usize = 16 * 1024;
-/// The same of a body in chunks. actix-http keeps a list of them, and may need 32 bytes for one.
+/// The same for a chunked body. actix-http keeps a list of chunks, and may need 32 bytes for each.
 const MAX_OF_CHUNKS: usize = 4096;
 
 /// A connection to a client.
@@ -29,25 +30,25 @@ const MAX_OF_CHUNKS: usize = 4096;
 pub(crate) struct Conversation<T> {
     io: T,
     framing: Framing,
-    /// What has come and is not passed on yet.
+    /// Bytes that have arrived and are not passed on yet.
     ahead: Vec<u8>,
     has_ended: bool,
     /// Bytes passed on since the reader last had to wait.
     passed: usize,
-    /// Something was written that may not have left yet.
+    /// Whether written bytes may not have left yet.
     is_unsent: bool,
     turn: Rc<Turn>,
 }
 
-/// Whether a request is being answered.
+/// Whether the connection is answering a request.
 #[derive(Default)]
 pub(crate) struct Turn {
     is_taken: Cell<bool>,
-    /// Who has the next request.
+    /// The reader that waits for the next request.
     waiting: Cell<Option<Waker>>,
 }
 
-/// A request that is being answered; dropped when its answer has been handed to actix-http.
+/// A request in progress; dropped when its response has been handed to actix-http.
 #[derive(Debug)]
 pub(crate) struct Answering(Rc<Turn>);
 
@@ -81,7 +82,7 @@ impl std::fmt::Debug for Turn {
 }
 
 impl Turn {
-    /// To be held as long as the present request is being answered.
+    /// A guard to hold until the present request is answered.
     pub(crate) fn answering(self: &Rc<Self>) -> Answering {
         Answering(Rc::clone(self))
     }
@@ -106,12 +107,12 @@ impl<T> Conversation<T> {
         Rc::clone(&self.turn)
     }
 
-    /// The next request waits until the answer before it has left.
+    /// Whether bytes may be passed on: the next request waits until the previous response has left.
     fn may_pass(&self) -> bool {
         !self.framing.is_between() || !(self.turn.is_taken.get() || self.is_unsent)
     }
 
-    /// How many of these bytes go to actix-http now.
+    /// The number of these bytes that may go to actix-http now.
     fn pass(&mut self, bytes: &mut [u8]) -> usize {
         let begins = self.framing.is_between();
         let count = self.framing.pass(bytes);
@@ -122,7 +123,7 @@ impl<T> Conversation<T> {
         count
     }
 
-    /// Passes on what was kept back.
+    /// Passes on the bytes that were kept back.
     fn pass_ahead(&mut self, buf: &mut ReadBuf<'_>) -> usize {
         let mut ahead = std::mem::take(&mut self.ahead);
         let room = ahead.len().min(buf.remaining());
@@ -141,7 +142,7 @@ impl<T> Conversation<T> {
 }
 
 impl<T: AsyncRead + Unpin> Conversation<T> {
-    /// Reads into the reader's own buffer and keeps back what it may not have yet.
+    /// Reads into the caller's own buffer and keeps back the bytes that it may not have yet.
     fn poll_through(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         let before = buf.filled().len();
         std::task::ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
@@ -155,7 +156,7 @@ impl<T: AsyncRead + Unpin> Conversation<T> {
         Poll::Ready(Ok(count))
     }
 
-    /// Reads more than may be passed on now.
+    /// Reads bytes that may not be passed on yet.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bytes = [std::mem::MaybeUninit::uninit(); MAX_AHEAD];
         let mut more = ReadBuf::uninit(&mut bytes);
@@ -218,7 +219,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Conversation<T> {
         Pin::new(&mut this.io).poll_write(cx, bytes)
     }
 
-    /// actix-http flushes once all that it has was written.
+    /// actix-http flushes once it has written everything.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         std::task::ready!(Pin::new(&mut this.io).poll_flush(cx))?;

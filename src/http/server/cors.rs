@@ -1,4 +1,4 @@
-//! Which pages of other origins may call the service: `server.cors_origins`.
+//! CORS: which pages of other origins may call the service (`server.cors_origins`).
 
 use actix_cors::{Cors, CorsError};
 use actix_web::Error;
@@ -14,19 +14,19 @@ use actix_web::web::Data;
 use super::request_id::X_REQUEST_ID;
 use crate::http::failure::{ErrorForm, Failure};
 
-/// How long a browser may remember a preflight, in seconds.
+/// How long a browser may cache a preflight response, in seconds.
 const MAX_AGE_SECONDS: usize = 600;
 
-/// The methods and headers with which pages of an allowed origin may call.
+/// The methods and headers that pages of an allowed origin may use.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const HEADERS: [HeaderName; 6] =
     [AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("x-requested-with"), IF_MATCH, IF_NONE_MATCH, X_REQUEST_ID];
 
-/// The origins that are allowed.
+/// The allowed origins.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowedOrigins(pub(crate) Vec<String>);
 
-/// The layer that answers preflights and marks answers.
+/// The layer that responds to preflights and adds the CORS headers.
 pub(crate) fn layer(origins: &AllowedOrigins) -> Cors {
     let exposed = [ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID];
     let cors = Cors::default()
@@ -37,11 +37,10 @@ pub(crate) fn layer(origins: &AllowedOrigins) -> Cors {
     origins.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// Stands around [`layer`], where actix-cors 0.7 differs from the contract.
+/// Wraps [`layer`], where actix-cors 0.7 differs from the contract.
 ///
-/// A request of any other origin is treated as if it named none: it is answered like everybody's, without the headers that
-/// would let its page read the answer. A refused preflight, which that crate answers in plain text, is answered as all
-/// errors are.
+/// A request from any other origin is treated as if it named none: it gets the usual response, without the headers that
+/// would let its page read it. actix-cors refuses a preflight in plain text; here it gets the usual error format.
 pub(crate) async fn answer_in_our_form<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
@@ -60,8 +59,8 @@ pub(crate) async fn answer_in_our_form<B: MessageBody + 'static>(
     Ok(ServiceResponse::from_err(refusal, request).map_into_right_body())
 }
 
-/// Empty elements of a list mean nothing (RFC 9110 §5.6.1), and a list may come in several lines. A value that is no text
-/// is left for actix-cors to refuse.
+/// Removes empty list elements, which mean nothing (RFC 9110 §5.6.1); a list may have several lines. A value that is
+/// not text is left for actix-cors to refuse.
 fn drop_empty_elements(headers: &mut HeaderMap) {
     let lines: Result<Vec<&str>, _> =
         headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).map(HeaderValue::to_str).collect();
@@ -74,7 +73,7 @@ fn drop_empty_elements(headers: &mut HeaderMap) {
     }
 }
 
-/// Why actix-cors refused a request, if it did, in the form of the path's errors.
+/// The reason why actix-cors refused a request, if it did, in the path's error format.
 fn refusal<B>(res: &ServiceResponse<B>) -> Option<Error> {
     let expected = match res.response().error()?.as_error::<CorsError>()? {
         CorsError::MethodNotAllowed => format!("one of the methods {}", METHODS.join(", ")),

@@ -1,6 +1,6 @@
-//! What is answered where no route matches: 405 with `Allow` on a known path, 404 elsewhere.
+//! Responses where no route matches: 405 with `Allow` on a known path, 404 elsewhere.
 //!
-//! The paths and methods come from the OpenAPI document, which is made from the routes themselves.
+//! The paths and methods come from the OpenAPI document, which is generated from the routes.
 
 use std::sync::LazyLock;
 
@@ -13,20 +13,20 @@ use utoipa::openapi::path::PathItem;
 use crate::http::error::ApiError;
 use crate::http::failure::{ErrorForm, Failure};
 
-/// Every path of the service with the methods that it takes: made when first asked, since most requests match a route.
+/// Every path of the service with its methods. Built on first use, since most requests match a route.
 #[derive(Debug)]
 pub(crate) struct Routes(LazyLock<Vec<Route>, Box<dyn FnOnce() -> Vec<Route> + Send>>);
 
-/// A path and what `Allow` says of it.
+/// A path and its `Allow` header.
 type Route = (ResourceDef, String);
 
 impl Routes {
-    /// Those of the document, and `files`: paths that it leaves out.
+    /// The routes of the document, and `files`: paths that the document leaves out.
     pub(crate) fn new(document: fn() -> OpenApi, files: &'static [&'static str]) -> Self {
         Self(LazyLock::new(Box::new(move || routes(&document(), files))))
     }
 
-    /// Whether a path's first segment is that of `prefix`.
+    /// Whether some path has the same first segment as `prefix`.
     pub(crate) fn begin_with(&self, prefix: &str) -> bool {
         let first = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
         !prefix.is_empty()

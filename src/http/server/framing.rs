@@ -1,13 +1,13 @@
-//! Where one request of HTTP/1.1 ends and the next begins, and which bytes of a head ask for an upgrade.
+//! Finds where one HTTP/1.1 request ends and the next begins, and which bytes of a head ask for an upgrade.
 //!
-//! actix-http 3.20 reads the requests; this only runs beside it, by the same rules. Bytes are overwritten and never added
-//! or left out, so nothing that is done here can move the end of a request.
+//! actix-http 3.20 parses the requests; this module only follows along, by the same rules. It overwrites bytes but
+//! never adds or removes any, so it cannot move the end of a request.
 
 mod head;
 
 use head::{Head, Line};
 
-/// Where a connection is.
+/// The position within the connection's requests.
 #[derive(Debug)]
 pub(super) struct Framing(At);
 
@@ -16,11 +16,11 @@ enum At {
     /// No byte of the next request has been seen.
     Between,
     Head(Head),
-    /// In a line of the head that means nothing here.
+    /// In a line of the head that does not matter here.
     Middle(Head),
-    /// So many bytes of a body are still to come.
+    /// In a body, with this many bytes to come.
     Body(u64, Next),
-    /// In the line that tells the size of a chunk.
+    /// In the line with the size of a chunk.
     Size {
         bytes: u64,
         is_done: bool,
@@ -28,15 +28,15 @@ enum At {
     },
     /// Between the end of a chunk and the next size.
     ChunkEnd(Next),
-    /// Behind the last chunk: in a line of the trailer or at the start of one, and perhaps behind a CR there.
+    /// After the last chunk: in or at the start of a trailer line, perhaps after a CR there.
     Trailer {
         in_line: bool,
         has_cr: bool,
         next: Next,
     },
-    /// CONNECT: whatever comes belongs to this request.
+    /// CONNECT: all further bytes belong to this request.
     Open,
-    /// Nothing more is read: the client said so, or what it sent cannot be understood.
+    /// Nothing more is read: the client said so, or its bytes cannot be parsed.
     Over,
 }
 
@@ -62,7 +62,7 @@ impl Framing {
         Self(At::Between)
     }
 
-    /// Whether the next byte is the first of a request.
+    /// Whether the next byte begins a request.
     pub(super) const fn is_between(&self) -> bool {
         matches!(self.0, At::Between)
     }
@@ -72,13 +72,13 @@ impl Framing {
         matches!(self.0, At::Over)
     }
 
-    /// Whether the body that is being read comes in chunks.
+    /// Whether the present body is chunked.
     pub(super) const fn is_chunked(&self) -> bool {
         matches!(self.0, At::Size { .. } | At::ChunkEnd(_) | At::Body(_, Next::Chunk { .. }))
     }
 
-    /// How many of these bytes belong to the present request and may be passed on. The others are to be shown again, with
-    /// more behind them.
+    /// The number of these bytes that belong to the present request and may be passed on. Pass the others again,
+    /// followed by more.
     pub(super) fn pass(&mut self, bytes: &mut [u8]) -> usize {
         let mut passed = 0;
         while let Some(rest) = bytes.get_mut(passed..).filter(|rest| !rest.is_empty()) {
@@ -91,7 +91,7 @@ impl Framing {
         passed
     }
 
-    /// Goes as far as the present state reaches.
+    /// Advances as far as the present state reaches.
     fn step(&mut self, bytes: &mut [u8]) -> usize {
         let here = std::mem::replace(&mut self.0, At::Over);
         let (count, next) = match here {
@@ -184,7 +184,7 @@ fn read_trailer(mut in_line: bool, mut has_cr: bool, next: Next, bytes: &[u8]) -
             (true, b'\n') => (in_line, has_cr) = (false, false),
             (true, _) => return (at + 1, At::Over),
             (false, b'\r') => has_cr = true,
-            // A bare LF too is the beginning of a line, as actix-http sees it.
+            // A bare LF also begins a line, as in actix-http.
             (false, _) => in_line = true,
         }
     }

@@ -1,4 +1,4 @@
-//! What clients may take beyond bodies: the head of a request, and connections.
+//! Limits on clients beyond bodies: the head of a request, and connections.
 
 use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
@@ -8,12 +8,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::http::failure::{ErrorForm, Failure};
 
-/// Largest request target and headers together, in bytes: twice what nginx takes (4 buffers of 8 KiB), so that a token far
-/// too long is still told so by 401. actix-http 3.20 by itself takes 96 headers and 128 KiB.
+/// Largest request target and headers together, in bytes: twice nginx's limit (4 buffers of 8 KiB), so that a token
+/// that is far too long still gets its 401. actix-http 3.20 by itself allows 96 headers and 128 KiB.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// Connections at a time; further ones wait to be accepted, until idle ones have been closed.
+/// Connections at a time; further ones wait to be accepted until idle ones are closed.
 const MAX_CONNECTIONS: u64 = 16_384;
-/// Files that are no connections of clients: the database's, threads', standard streams; with room to spare.
+/// Files other than client connections: the database's, threads', standard streams; with some to spare.
 const OTHER_FILES: u64 = 512;
 
 /// Refuses a head that is too large.
@@ -30,13 +30,13 @@ pub(crate) async fn head<B: MessageBody + 'static>(
 
 fn head_bytes(req: &ServiceRequest) -> usize {
     let target = req.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    // A header takes four bytes more: colon, blank, CR and LF.
+    // A header has four more bytes: colon, space, CR and LF.
     let headers = req.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     target + headers.sum::<usize>()
 }
 
-/// How many connections a worker takes at a time, so that files do not run out. Asks the system for more files where
-/// it hands out few: 1,024 is usual, and a thousand idle clients would then keep the database from opening its own.
+/// The number of connections a worker accepts at a time, so that files do not run out. Raises the process's file limit
+/// where it is low: 1,024 is usual, and a thousand idle clients would then keep the database from opening its own.
 pub(crate) fn connections_per_worker(workers: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = MAX_CONNECTIONS + OTHER_FILES;
@@ -48,7 +48,7 @@ pub(crate) fn connections_per_worker(workers: usize) -> usize {
     share(limit.current.map(|files| files.max(raised)), workers)
 }
 
-/// Half of the files where there are few.
+/// Half of the files where the limit is low.
 fn share(files: Option<u64>, workers: usize) -> usize {
     let connections = files.map_or(MAX_CONNECTIONS, |files| files.saturating_sub(OTHER_FILES).max(files / 2));
     let connections = usize::try_from(connections.min(MAX_CONNECTIONS)).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! What wraps the server: connections, TLS, limits on what arrives, and what every response carries.
+//! What wraps the server: connections, TLS, limits on requests, and the headers of every response.
 
 pub(crate) mod connections;
 pub(crate) mod conventions;

@@ -1,4 +1,4 @@
-//! The `x-request-id` of a request: the caller's where it is a fit one, ours otherwise.
+//! The `x-request-id` of a request: the caller's if it is valid, otherwise a new one.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -7,7 +7,7 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 
 const MAX_LENGTH: usize = 128;
 
-/// The id to log and to answer with.
+/// The id for the log and the response.
 pub(crate) fn choose(req: &ServiceRequest) -> HeaderValue {
     match req.headers().get(&X_REQUEST_ID) {
         Some(given) if is_fit(given.as_bytes()) => given.clone(),
@@ -20,10 +20,10 @@ fn is_fit(id: &[u8]) -> bool {
     (1..=MAX_LENGTH).contains(&id.len()) && id.iter().all(allowed)
 }
 
-/// 16 hexadecimal digits. They tell requests apart and guard nothing, so a fast generator is enough.
+/// 16 hexadecimal digits. They tell requests apart and protect nothing, so a fast generator is enough.
 fn fresh() -> HeaderValue {
     let mut digits = [b'0'; 16];
-    // Neither has an error for 16 digits.
+    // Neither call can fail for 16 digits.
     let _ = hex::encode_to_slice(fastrand::u64(..).to_be_bytes(), &mut digits);
     HeaderValue::from_bytes(&digits).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }

@@ -1,7 +1,7 @@
-//! `server.root_path`: the path under which a proxy shows the service, as `FastAPI`'s `root_path`.
+//! `server.root_path`: the path under which a proxy exposes the service, like `FastAPI`'s `root_path`.
 //!
-//! Some proxies take the prefix off and some pass it on; both are served, for a request loses it here if it has it.
-//! What the service itself sends stands under it: the `Location` of an answer is completed here, the OpenAPI document
+//! Some proxies remove the prefix and some pass it on; both work, because a request that has the prefix loses it here.
+//! The service's own links stay under it: this module completes the `Location` of a response, the OpenAPI document
 //! names it as its server, and the pages use relative links.
 
 use actix_web::Error;
@@ -13,10 +13,10 @@ use actix_web::http::uri::PathAndQuery;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
-/// Where the metadata stands if the issuer has no path.
+/// Path of the metadata if the issuer has no path.
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 
-/// The prefix: empty, or as `/auth`.
+/// The prefix: empty, or like `/auth`.
 #[derive(Clone, Debug)]
 pub(crate) struct RootPath(pub String);
 
@@ -25,9 +25,9 @@ impl RootPath {
         self.0.is_empty()
     }
 
-    /// The path that the routes know, where it differs from the one that was asked for.
+    /// The path that the routes know, if it differs from the requested one.
     fn inner<'a>(&self, path: &'a str) -> Option<&'a str> {
-        // RFC 8414 §3.1: a path of the issuer comes after the well-known one.
+        // RFC 8414 §3.1: the issuer's path comes after the well-known one.
         if path.strip_prefix(METADATA).is_some_and(|rest| rest == self.0) {
             return Some(METADATA);
         }
@@ -37,7 +37,7 @@ impl RootPath {
         }
     }
 
-    /// The same URI without the prefix, or `None` where it has none.
+    /// The same URI without the prefix; `None` if it has no prefix.
     fn strip(&self, uri: &Uri) -> Option<Uri> {
         let inner = self.inner(uri.path())?;
         let path_and_query = match uri.query() {
@@ -49,14 +49,14 @@ impl RootPath {
         Uri::from_parts(parts).ok()
     }
 
-    /// A `Location` that starts at the service's own root, put under the prefix.
+    /// Puts a `Location` that starts at the service's own root under the prefix.
     fn complete(&self, location: &HeaderValue) -> Option<HeaderValue> {
         let path = location.to_str().ok().filter(|path| path.starts_with('/'))?;
         HeaderValue::try_from(format!("{}{path}", self.0)).ok()
     }
 }
 
-/// Wraps the whole service where there is a prefix.
+/// Wraps the whole service if there is a prefix.
 pub(crate) async fn under_root_path(
     mut req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

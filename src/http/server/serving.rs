@@ -1,6 +1,6 @@
 //! The server: HTTP/1.1, over TCP or TLS, one request at a time on each connection.
 //!
-//! actix-web's `HttpServer` takes its connections as they are. HTTP/2 is not offered: actix-http 3.20 limits neither the
+//! actix-web's `HttpServer` accepts only its own connections. HTTP/2 is not offered: actix-http 3.20 limits neither the
 //! streams of a connection nor what it keeps for them.
 
 use std::fmt::Debug;
@@ -24,12 +24,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connections::Connections;
 use super::conversation::{Conversation, OverTcp};
 
-/// What is said in a handshake over TLS.
+/// The protocol offered in a TLS handshake.
 const ALPN: &[u8] = b"http/1.1";
-/// What is written at once, in bytes. A connection whose client reads nothing keeps as much, and one piece of a body.
+/// Bytes to write at once. A connection whose client reads nothing holds this much, and one piece of a body.
 const WRITE_BUFFER: usize = 16 * 1024;
 
-/// How long a connection that is to be closed may still send, so that its client reads the answer first.
+/// How long the client of a closing connection may still send, so that it reads the response first.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How the service is served.
@@ -38,17 +38,17 @@ pub(crate) struct Serving {
     pub tls: Option<ServerConfig>,
     pub workers: usize,
     pub connections_per_worker: usize,
-    /// For the head of a connection's first request.
+    /// Time for the head of a connection's first request.
     pub request_time: Duration,
     pub keep_alive: Duration,
     pub shutdown_seconds: u64,
     pub connections: Arc<Connections>,
 }
 
-/// A connection, and the address of its other end.
+/// A connection and its peer's address.
 type Accepted<T> = (Conversation<T>, Option<SocketAddr>);
 
-/// What the connections of a worker have in common.
+/// What a worker's connections share.
 #[derive(Clone)]
 struct Protocol {
     request_time: Duration,
@@ -58,7 +58,7 @@ struct Protocol {
 }
 
 impl Serving {
-    /// The address that is listened on, and the server, which runs once it is polled.
+    /// The listening address, and the server, which runs once it is polled.
     ///
     /// # Errors
     /// When the system refuses to listen.
@@ -72,8 +72,8 @@ impl Serving {
         B: MessageBody + 'static,
     {
         let address = self.listener.local_addr()?;
-        // A worker takes nothing more while so many have not done their handshake: 256 unless set (actix-tls 3.6), which a
-        // single client can hold up for 3 s by saying nothing.
+        // A worker accepts nothing more while this many connections are still in their handshake: 256 by default
+        // (actix-tls 3.6), which a single client can hold up for 3 s by sending nothing.
         max_concurrent_tls_connect(self.connections_per_worker);
         let builder = Server::build()
             .workers(self.workers)
@@ -92,7 +92,7 @@ impl Serving {
 }
 
 impl Protocol {
-    /// HTTP/1.1 on whatever the connections run over.
+    /// HTTP/1.1 over TCP or TLS.
     fn serve<T, A, S, B>(
         self,
         app: A,
@@ -106,18 +106,18 @@ impl Protocol {
         B: MessageBody + 'static,
     {
         let Self { request_time, keep_alive, connections, ends } = self;
-        // Only `ConnectionInfo` reads it, which trusts everybody's headers and is not used.
+        // Only `ConnectionInfo` reads it. That trusts any client's headers and is not used here.
         let app = map_config(app.into_factory().map_err(|error| error.error_response()), |()| AppConfig::default());
         HttpService::build()
             .graceful_shutdown_signal(move || {
                 let ends = ends.clone();
                 async move { ends.notified().await }
             })
-            // The end of what a client sends is taken as hanging up, or one that has hung up would only be noticed when its
-            // answer is written: after the work was done for it.
+            // Treat the end of what a client sends as hanging up. Otherwise a client that has hung up would be noticed
+            // only when its response is written, after the work is done.
             .h1_allow_half_closed(false)
             .h1_write_buffer_size(WRITE_BUFFER)
-            // Of the first request of a connection alone (actix-http 3.20), which is also when it must come at all.
+            // Only for a connection's first request (actix-http 3.20); it is also the time limit for its arrival.
             .client_request_timeout(request_time)
             .client_disconnect_timeout(LINGER)
             .keep_alive(keep_alive)
@@ -144,7 +144,7 @@ fn over_tls(
     InitError = (),
 > {
     config.alpn_protocols = vec![ALPN.to_vec()];
-    // A client that does no handshake is its own affair: nothing is made of the error but the end of the connection.
+    // A client that fails the handshake needs no report: the error only ends the connection.
     Acceptor::new(config).map_err(|_| DispatchError::DisconnectTimeout).map(accepted)
 }
 

@@ -1,4 +1,4 @@
-//! TLS by rustls: `server.tls_cert` and `server.tls_key`, read at the start and again on SIGHUP.
+//! TLS with rustls: `server.tls_cert` and `server.tls_key`, read at startup and again on SIGHUP.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The certificate that new connections are shown, and the files that it comes from.
+/// The certificate for new connections, and the files that it comes from.
 #[derive(Debug)]
 pub(crate) struct Certificate {
     cert: PathBuf,
@@ -27,7 +27,7 @@ impl Certificate {
         Ok(Arc::new(Self { cert: cert.to_owned(), key: key.to_owned(), shown }))
     }
 
-    /// How connections are taken.
+    /// The TLS configuration for new connections.
     pub(crate) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, String> {
         let builder = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
             .with_safe_default_protocol_versions()
@@ -36,8 +36,8 @@ impl Certificate {
         Ok(builder.with_no_client_auth().with_cert_resolver(resolver))
     }
 
-    /// From now on reads the files again whenever the process gets SIGHUP, as a renewed certificate needs. Connections
-    /// that are there stay as they are.
+    /// Reads the files again on every SIGHUP from now on, as a renewed certificate needs. Existing connections stay as
+    /// they are.
     pub(crate) fn reload_on_hangup(self: Arc<Self>) -> std::io::Result<()> {
         let mut hangups = signal(SignalKind::hangup())?;
         actix_web::rt::spawn(async move {
@@ -48,7 +48,7 @@ impl Certificate {
         Ok(())
     }
 
-    /// Files that cannot be used, such as a new certificate whose key is not written yet, change nothing.
+    /// Unusable files, such as a new certificate whose key is not written yet, change nothing.
     fn reload(&self) {
         match read(&self.cert, &self.key) {
             Ok(certified) => {
@@ -66,7 +66,7 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-/// The chain and the key, which belongs to the first certificate of the chain.
+/// The certificate chain, and the key that belongs to its first certificate.
 fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let fault = |error: &dyn Display| {
         format!("server.tls_cert {}: {error}; a PEM certificate chain is expected", cert.display())
@@ -81,7 +81,7 @@ fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
         .map_err(|error| format!("server.tls_cert {}: {error}", cert.display()))
 }
 
-/// A file without its byte order mark, before which rustls would find no first line.
+/// Reads a file without its byte order mark: rustls finds no first line after one.
 fn read_pem(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = std::fs::read(path)?;
     if bytes.starts_with(b"\xEF\xBB\xBF") {

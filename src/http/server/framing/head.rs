@@ -1,12 +1,12 @@
 //! The head of a request, line by line.
 
-/// A line that could matter is not longer than this.
+/// Longest line that can matter, in bytes.
 const MAX_LINE: usize = 1024;
-/// Room for the end of a request line, ` HTTP/1.1`, and the longest name that matters.
+/// Room for the end of a request line, ` HTTP/1.1`, and for the longest name that matters.
 const TAIL: usize = 24;
 const NAMES: [&str; 4] = ["connection", "upgrade", "content-length", "transfer-encoding"];
 
-/// What the lines so far say of the request.
+/// What the request's lines so far say.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     has_request_line: bool,
@@ -21,16 +21,16 @@ pub(super) struct Head {
 
 /// What to do with the beginning of a line.
 pub(super) enum Line {
-    /// So much may be passed on. The rest waits for more.
+    /// This many bytes may be passed on. The rest waits for more.
     Wait(usize),
-    /// It may be passed on as it comes.
+    /// The line may be passed on as it arrives.
     Indifferent,
-    /// It matters, and is too long to be sensible. It was made unreadable, so that actix-http answers 400.
+    /// The line matters and is too long to be valid. It has been made unreadable, so that actix-http answers 400.
     TooLong,
 }
 
 impl Head {
-    /// Looks at a line whose end has not come yet.
+    /// Examines a line whose end has not arrived yet.
     pub(super) fn begin_line(&mut self, bytes: &mut [u8]) -> Line {
         if !self.has_request_line {
             self.is_connect = self.is_connect || bytes.starts_with(b"CONNECT ");
@@ -52,7 +52,7 @@ impl Head {
     pub(super) fn read_line(&mut self, line: &mut [u8]) -> bool {
         let text = line.trim_ascii_end();
         if text.is_empty() {
-            // Empty lines before a request are passed over (RFC 9112 §2.2).
+            // Skip empty lines before a request (RFC 9112 §2.2).
             return self.has_request_line;
         }
         if !self.has_request_line {
@@ -97,7 +97,7 @@ impl Head {
         self.is_chunked = true;
     }
 
-    /// What actix-http answers 400, for two servers could read it in two ways.
+    /// Whether actix-http answers 400, because two servers could read the head in two ways.
     pub(super) fn is_faulty(&self) -> bool {
         self.is_faulty || (self.is_chunked && (self.length.is_some() || self.is_http_1_0))
     }
@@ -114,13 +114,13 @@ impl Head {
         self.length.unwrap_or_default()
     }
 
-    /// Whether this is the last request of its connection.
+    /// Whether this is the connection's last request.
     pub(super) const fn closes(&self) -> bool {
         self.wants_close || (self.is_http_1_0 && !self.wants_keep_alive)
     }
 }
 
-/// Whether this can be the beginning of a line that matters, or of the empty one.
+/// Whether this can begin a line that matters, or the empty line.
 fn may_matter(bytes: &[u8]) -> bool {
     if bytes == b"\r" {
         return true;
@@ -133,7 +133,7 @@ fn may_matter(bytes: &[u8]) -> bool {
     })
 }
 
-/// Overwrites all but the end of the line.
+/// Overwrites everything except the end of the line.
 fn blank(value: &mut [u8]) {
     value.iter_mut().filter(|byte| !matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
 }

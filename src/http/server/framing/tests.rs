@@ -1,10 +1,10 @@
-//! Requests as they come in pieces, whole ones and such as nobody should send.
+//! Requests that arrive in pieces: complete ones, and ones that nobody should send.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What is passed on of bytes that come in pieces, one text for each request.
+/// The bytes passed on when `sent` arrives in pieces of `size`, one text for each request.
 fn requests(sent: &str, size: usize) -> Vec<String> {
     let (mut framing, mut requests, mut kept) = (Framing::new(), Vec::new(), Vec::new());
     for piece in sent.as_bytes().chunks(size) {
@@ -57,7 +57,7 @@ fn nothing_is_passed_on_after_the_last_request() {
         "GET / HTTP/1.0\r\n\r\n".to_owned(),
         "POST / HTTP/1.1\r\nConnection: keep-alive, Close\r\nContent-Length: 1\r\n\r\nx".to_owned(),
         CHUNKS.replace("Host: x", "Connection: close"),
-        // What two servers could read in two ways is refused by actix-http.
+        // actix-http refuses what two servers could read in two ways.
         POST.replace("host: x", "Content-Length: 26").split_inclusive("\r\n\r\n").next().expect("a head").to_owned(),
         "POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n".to_owned(),
         "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
