@@ -1,7 +1,7 @@
-//! Reading the fields of a JSON body or a query string: every fault is found, not only the first.
+//! Reads the fields of a JSON body or a query string, and reports every fault, not only the first.
 //!
-//! A type that can stand in a field implements [`Field`]; a whole body or query implements [`FromFields`]. What comes
-//! out is valid: there is no second step.
+//! The type of a field implements [`Field`]; a whole body or query implements [`FromFields`]. The result is valid:
+//! there is no second step.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -38,7 +38,7 @@ pub struct Fault {
     pub kind: &'static str,
 }
 
-/// A value that can stand in a field.
+/// A type that a field can be parsed into.
 pub trait Field: Sized {
     /// Parses the value.
     ///
@@ -49,11 +49,11 @@ pub trait Field: Sized {
 
 /// A body or a query that is read field by field.
 pub trait FromFields: Sized {
-    /// Reads all fields; `None` when one of them had a fault, which `fields` then knows.
+    /// Reads all fields; `None` when one of them had a fault, which `fields` has recorded.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }
 
-/// What a field of a change says.
+/// What a change says about one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<T> {
     /// The field is absent: leave it.
@@ -90,7 +90,7 @@ impl Fields {
         }
     }
 
-    /// A field that must be there and not be `null` (unless `T` takes `null`).
+    /// A field that must be present and not `null` (unless `T` accepts `null`).
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         match self.values.get(name) {
             Some(value) => {
@@ -135,7 +135,7 @@ impl Fields {
         }
     }
 
-    /// Notes a fault that concerns a field together with others.
+    /// Records a fault of a field, for example one that also depends on other fields.
     pub fn refuse<T>(&mut self, name: &str, rejection: Rejection) -> Option<T> {
         self.faults.push(Fault {
             loc: vec![self.place.to_owned(), name.to_owned()],
@@ -156,7 +156,7 @@ impl Fields {
 /// The text of a value.
 ///
 /// # Errors
-/// When it is no string, or has a NUL character, which PostgreSQL cannot keep.
+/// When it is not a string, or has a NUL character, which PostgreSQL cannot store.
 pub(crate) fn text(value: &Value) -> Result<&str, Rejection> {
     let text = value.as_str().ok_or_else(|| Rejection::new("string_type", "Input should be a string"))?;
     if text.contains('\0') {
@@ -165,7 +165,7 @@ pub(crate) fn text(value: &Value) -> Result<&str, Rejection> {
     Ok(text)
 }
 
-/// A text of so many characters (Unicode scalar values).
+/// A text of `min` to `max` characters (Unicode scalar values).
 ///
 /// # Errors
 /// As [`text`], and when it is too short or too long.

@@ -1,18 +1,18 @@
-//! JSON as serde_json writes it, for what the routes answer: objects, lists, texts, whole numbers.
+//! JSON as serde_json writes it, for the values in our responses: objects, lists, texts, whole numbers.
 //!
-//! serde_json 1.0 looks at each byte of texts and names for something to escape, one after another: half of the work for a
-//! list of posts (docs/performance.md). Here a text is looked at as a whole, and names of fields, which Rust's are fit as they
-//! are, not at all.
+//! serde_json 1.0 checks each byte of texts and names for escapes, one after another: half of the work for a list of
+//! posts (docs/performance.md). This writer checks each text as a whole, and names of fields, which in Rust need no
+//! escapes, not at all.
 
 use std::fmt::Write;
 
 use serde::ser::{Impossible, SerializeSeq, SerializeStruct, Serializer};
 use serde::{Serialize, ser};
 
-/// What a body is given room for at first, in bytes: a post of usual length.
+/// Initial capacity for a body, in bytes: a post of usual length.
 const USUAL_BYTES: usize = 1024;
 
-/// A value of another kind than the answers have. serde_json writes those.
+/// A value of a kind that this writer does not support. serde_json writes those.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer has such a value")]
 pub(super) struct OtherKind;
@@ -33,9 +33,9 @@ pub(super) fn write(value: &impl Serialize) -> Result<String, OtherKind> {
     Ok(text)
 }
 
-/// Adds a JSON string (RFC 8259 §7).
+/// Appends a JSON string (RFC 8259 §7).
 pub(crate) fn push_text(out: &mut String, text: &str) {
-    // All bytes are asked, without a way out, so that the processor asks many at once.
+    // Check all bytes, without an early exit, so that the processor checks many at once.
     let is_plain = text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
     if is_plain {
         out.push('"');
@@ -51,12 +51,12 @@ struct Writer<'a> {
     text: &'a mut String,
 }
 
-/// An object or a list that is open; each part begins with what stands between it and the one before.
+/// An open object or list. Each part begins with the opening bracket or the comma before it.
 struct Open<'w, 'a> {
     writer: &'w mut Writer<'a>,
     next: char,
     end: char,
-    /// How many parts come after the next one, of a list.
+    /// How many parts of a list come after the next one.
     further: usize,
 }
 
@@ -67,7 +67,7 @@ impl Open<'_, '_> {
     }
 
     fn close(self) {
-        // Nothing has come.
+        // It is empty.
         if self.next != ',' {
             self.writer.text.push(self.next);
         }
@@ -83,7 +83,8 @@ impl SerializeSeq for Open<'_, '_> {
         let before = self.writer.text.len();
         self.begin_part();
         value.serialize(&mut *self.writer)?;
-        // Room at once for those that follow the first, if they are alike: growing step by step copies all again and again.
+        // Reserve room for all further parts, as if they were alike: growing step by step copies everything again and
+        // again.
         let length = self.writer.text.len() - before;
         self.writer.text.reserve(std::mem::take(&mut self.further).saturating_mul(length));
         Ok(())

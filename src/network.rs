@@ -1,8 +1,8 @@
-//! Addresses that count as one.
+//! Groups addresses that count as one.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Who counts as one: an IPv4 address, or the /64 of an IPv6 one, which is a single subscriber's.
+/// The unit that limits count by: an IPv4 address, or an IPv6 /64 (one subscriber).
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -1,5 +1,5 @@
-//! The forms in which text is compared, so that what a person takes for the same is the same. The only file that knows
-//! `icu_normalizer` and `idna`.
+//! The forms in which text is compared, so that what looks the same to a person compares equal. The only file that
+//! knows `icu_normalizer` and `idna`.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use idna::AsciiDenyList;
 
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizer::new_nfc();
 
-/// The text in NFC (Unicode Standard Annex #15): a letter and its accent are one character where there is such a one.
+/// The text in NFC (Unicode Standard Annex #15): a letter and its accent become one character if there is one.
 pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
     NFC.normalize(text)
 }
 
-/// Whether a character is a mark on the letter before it.
+/// Whether a character is a combining mark.
 pub(crate) fn is_mark(character: char) -> bool {
     CanonicalCombiningClassMapBorrowed::new().get_u8(character) != 0
 }
@@ -24,29 +24,29 @@ pub(crate) fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
     idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3).ok()
 }
 
-/// The text in NFC and in lower case, both kinds of small sigma being one. No character beyond ASCII becomes one of ASCII:
-/// U+212A KELVIN SIGN, whose NFC is `K`, stays what it is.
+/// The text in NFC and in lower case, with one form of small sigma. No non-ASCII character becomes an ASCII one: U+212A
+/// KELVIN SIGN, whose NFC is `K`, is kept.
 pub(crate) fn without_case(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for part in text.split_inclusive(becomes_ascii) {
         let kept = part.chars().next_back().filter(|last| becomes_ascii(*last));
         let composed = nfc(part.strip_suffix(becomes_ascii).unwrap_or(part));
         let lower: String = composed.chars().flat_map(lower_case).collect();
-        // Some letters are composed of what lower case leaves apart.
+        // Lower case can leave apart what NFC composes.
         folded.push_str(&nfc(&lower));
         folded.extend(kept);
     }
     folded
 }
 
-/// Whether a character beyond ASCII is one of ASCII in NFC: U+212A KELVIN SIGN, U+037E GREEK QUESTION MARK and U+1FEF
+/// Whether a non-ASCII character is an ASCII one in NFC: U+212A KELVIN SIGN, U+037E GREEK QUESTION MARK and U+1FEF
 /// GREEK VARIA.
 fn becomes_ascii(character: char) -> bool {
     !character.is_ascii() && nfc(character.encode_utf8(&mut [0; 4])).is_ascii()
 }
 
 fn lower_case(character: char) -> impl Iterator<Item = char> {
-    // Only its place in the word tells the one sigma from the other.
+    // The two small sigmas differ only by their place in a word.
     character.to_lowercase().map(|lower| if lower == 'ς' { 'σ' } else { lower })
 }
 

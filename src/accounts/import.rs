@@ -1,4 +1,4 @@
-//! An account as a file from another program describes it.
+//! An account as described in a file from another program.
 
 use std::collections::HashSet;
 
@@ -10,16 +10,16 @@ use crate::db::{Conn, Id, StoreError, Timestamp};
 use crate::fields::{Field, Fields, FromFields, Rejection, text};
 use crate::passwords::formats::KeptHash;
 
-/// What a file may say of an account; the first two must be there.
+/// The columns of a file; the first two are required.
 pub(crate) const COLUMNS: [&str; 7] =
     ["email", "password_hash", "full_name", "is_active", "is_admin", "email_verified", "id"];
 /// How many of the columns are required.
 pub(crate) const REQUIRED_COLUMNS: usize = 2;
 
-/// The largest id that is taken over: as many are left for the accounts to come.
+/// The largest id that can be imported: as many are left for new accounts.
 const MAX_ID: i64 = 1 << 52;
 
-/// An account out of a file, valid.
+/// A valid account from a file.
 pub(crate) struct ForeignUser {
     pub id: Option<Id>,
     pub email: Email,
@@ -31,7 +31,7 @@ pub(crate) struct ForeignUser {
 }
 
 impl ForeignUser {
-    /// The account as it is kept.
+    /// The row to insert.
     pub(crate) fn into_row(self, now: Timestamp) -> ImportedUser {
         ImportedUser {
             id: self.id,
@@ -48,11 +48,11 @@ impl ForeignUser {
     }
 }
 
-/// Keeps those accounts whose address nobody has, and whose id nobody has or had; in a dry run only looks. For each account
-/// what stands in its way, if anything does.
+/// Inserts the accounts whose address is free and whose id was never used; a dry run only checks. Returns for each
+/// account what prevents the import, if anything does.
 ///
 /// # Errors
-/// [`StoreError::Taken`] when somebody has just signed up with one of the addresses: try again.
+/// [`StoreError::Taken`] when a concurrent sign-up has taken one of the addresses: try again.
 pub(crate) fn import_users(
     conn: &mut Conn,
     users: &[ImportedUser],
@@ -62,7 +62,7 @@ pub(crate) fn import_users(
     let ids: Vec<Id> = users.iter().filter_map(|user| user.id).collect();
     let taken_keys: HashSet<String> = store::list_taken_email_keys(conn, &keys)?.into_iter().collect();
     let taken_ids: HashSet<Id> = store::list_taken_ids(conn, &ids)?.into_iter().collect();
-    // After the ids that are taken: an account that is deleted between the two is found by the second.
+    // Read after the taken ids: an account deleted between the two queries is found by this one.
     let deleted_ids: HashSet<Id> = store::list_deleted_ids(conn, &ids)?.into_iter().collect();
     let fault = |user: &ImportedUser| match user.id {
         _ if taken_keys.contains(&user.email_key) => Some("email: an account has it already"),
@@ -96,17 +96,17 @@ impl FromFields for ForeignUser {
     }
 }
 
-/// Whether a text is a hash that a log-in will understand.
+/// Whether a text is a hash that a login can verify.
 pub(crate) fn is_password_hash(text: &str) -> bool {
     KeptHash::parse(text).is_ok()
 }
 
-/// A hash that a log-in will understand.
+/// A hash that a login can verify.
 struct PasswordHash(String);
 
 impl Field for PasswordHash {
     fn parse_field(value: &Value) -> Result<Self, Rejection> {
-        // Databases with columns of a fixed length fill them up with blanks.
+        // Databases pad columns of a fixed length with blanks.
         let text = text(value)?.trim();
         match KeptHash::parse_new(text) {
             Ok(_) => Ok(Self(text.to_owned())),
@@ -115,7 +115,7 @@ impl Field for PasswordHash {
     }
 }
 
-/// True or false in the spellings of JSON, Python and the exports of databases.
+/// True or false, as spelled by JSON, Python and database exports.
 struct Flag(bool);
 
 impl Field for Flag {
@@ -134,7 +134,7 @@ impl Field for Flag {
     }
 }
 
-/// The id that an account had, and keeps.
+/// The id that an account had and keeps.
 pub(crate) struct ForeignId(pub Id);
 
 impl Field for ForeignId {

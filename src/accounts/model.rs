@@ -51,8 +51,8 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
-/// An e-mail address, as it was typed. Two are the same account's when they are equal in NFC without their case, the domain in
-/// its ASCII form.
+/// An e-mail address, as typed. Two addresses belong to the same account when they are equal in NFC without case, with
+/// the domain in its ASCII form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -67,8 +67,8 @@ impl Email {
         if text.len() > MAX_EMAIL_BYTES {
             return refused("An e-mail address has at most 254 bytes");
         }
-        // The domain as a mail server is told it: what has no ASCII form can receive no mail. (email_address 0.2 knows no
-        // marks, which some letters have even in NFC.)
+        // Check the domain as a mail server receives it: one without an ASCII form can receive no mail. (email_address
+        // 0.2 knows no combining marks, which some letters have even in NFC.)
         let ascii = text.rsplit_once('@').and_then(|(local, domain)| {
             let letters: String = nfc(local).chars().filter(|character| !is_mark(*character)).collect();
             Some(format!("{letters}@{}", ascii(domain)?)).filter(|_| local.len() <= MAX_LOCAL_BYTES)
@@ -87,20 +87,20 @@ impl Email {
         &self.0
     }
 
-    /// What the account is looked up by.
+    /// The key that the account is looked up by.
     #[must_use]
     pub fn key(&self) -> String {
         Self::key_of(&self.0)
     }
 
-    /// Whether a password is this address, which everybody knows.
+    /// Whether a password is this address, which is no secret.
     #[must_use]
     pub(crate) fn is_password(&self, password: &NewPassword) -> bool {
         Self::key_of(password.expose().expose_secret()) == self.key()
     }
 
-    /// What an account with that address would be looked up by, were it one. With NUL, which PostgreSQL cannot compare, it
-    /// is none, and neither is the empty text.
+    /// The lookup key for a possible address. Text that cannot be an address (empty, or with NUL, which PostgreSQL
+    /// cannot compare) gives the empty key, which matches no account.
     #[must_use]
     pub fn key_of(text: &str) -> String {
         let text = text.trim();
@@ -115,7 +115,7 @@ impl Email {
     }
 }
 
-/// A domain as a mail server is told it; one that is in ASCII as it is.
+/// A domain as a mail server receives it; one in ASCII is left as it is.
 fn ascii(domain: &str) -> Option<Cow<'_, str>> {
     if domain.is_ascii() { Some(domain.into()) } else { ascii_domain(domain) }
 }
@@ -139,7 +139,6 @@ impl Field for Email {
 pub(crate) struct FullName(String);
 
 impl FullName {
-    /// The name.
     #[must_use]
     pub(crate) fn into_string(self) -> String {
         self.0
@@ -152,7 +151,7 @@ impl Field for FullName {
     }
 }
 
-/// The fault of a password that is the e-mail address.
+/// The rejection of a password that is the e-mail address.
 pub(crate) fn password_is_email() -> Rejection {
     Rejection::new("value_error", "Password should not be the e-mail address")
 }

@@ -11,10 +11,10 @@ use crate::passwords::formats::kind;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// How many kinds of hashes are looked for at the most.
+/// Maximum number of kinds of hashes to list.
 const MAX_KINDS: usize = 256;
 
-/// An account as it is kept. Its `Debug` leaves the hash out.
+/// An account as stored. Its `Debug` omits the hash.
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(crate) struct UserRow {
@@ -29,7 +29,7 @@ pub(crate) struct UserRow {
     pub updated_at: Timestamp,
 }
 
-/// An account to be kept.
+/// An account to insert.
 #[derive(Clone, Insertable)]
 #[diesel(table_name = users)]
 pub(crate) struct NewUser {
@@ -44,7 +44,7 @@ pub(crate) struct NewUser {
     pub updated_at: Timestamp,
 }
 
-/// An account that another program has made, to be kept; it may bring its id.
+/// An account from another program, to insert; it may bring its id.
 #[derive(Insertable)]
 #[diesel(table_name = users)]
 pub(crate) struct ImportedUser {
@@ -81,8 +81,7 @@ impl From<UserRow> for User {
     }
 }
 
-/// Inside a write: keeps the row of a user as it is until the write is done. On SQLite a write has the whole database to
-/// itself anyway.
+/// Inside a write: locks the row of a user until the write is done. On SQLite a write locks the whole database anyway.
 pub(crate) fn lock_user(conn: &mut Conn, id: Id) -> Result<()> {
     if let Conn::Postgres(conn) = conn {
         users::table.find(id).select(users::id).for_update().execute(conn)?;
@@ -103,10 +102,10 @@ pub(crate) fn find_user_by_email_key(conn: &mut Conn, key: &str) -> Result<Optio
     query::find(conn, users::table.filter(users::email_key.eq(key)).select(query::columns_of::<UserRow>()))
 }
 
-/// Keeps a new account.
+/// Inserts a new account.
 ///
 /// # Errors
-/// [`StoreError::Taken`] when there is one with that address.
+/// [`StoreError::Taken`] when an account has that address.
 pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
     // diesel 2.3: `as_returning` does not compile for two back ends, a tuple of columns does.
     let columns = (
@@ -123,38 +122,38 @@ pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
     Ok(diesel::insert_into(users::table).values(user).returning(columns).get_result(conn)?)
 }
 
-/// Keeps accounts that another program has made.
+/// Inserts accounts from another program.
 ///
 /// # Errors
-/// [`StoreError::Taken`] when an address or an id of them is there already.
+/// [`StoreError::Taken`] when an account has one of the addresses or ids.
 pub(crate) fn insert_imported(conn: &mut Conn, users: Vec<&ImportedUser>) -> Result<()> {
     execute_on_either(conn, diesel::insert_into(users::table).values(users))?;
     Ok(())
 }
 
-/// Those of the addresses (as they are looked up) that have an account.
+/// Those of the lookup keys that an account has.
 pub(crate) fn list_taken_email_keys(conn: &mut Conn, keys: &[&str]) -> Result<Vec<String>> {
     Ok(users::table.filter(users::email_key.eq_any(keys)).select(users::email_key).load(conn)?)
 }
 
-/// Those of the ids that have an account.
+/// Those of the ids that an account has.
 pub(crate) fn list_taken_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
     Ok(users::table.filter(users::id.eq_any(ids)).select(users::id).load(conn)?)
 }
 
-/// Those of the ids whose account was deleted.
+/// Those of the ids that a deleted account had.
 pub(crate) fn list_deleted_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
     Ok(deleted_users::table.filter(deleted_users::id.eq_any(ids)).select(deleted_users::id).load(conn)?)
 }
 
-/// Whether anybody has an account, or ever had one.
+/// Whether there is an account, or ever was one.
 pub(crate) fn has_had_users(conn: &mut Conn) -> Result<bool> {
-    // Rows that were written by hand, with ids of their own, do not move PostgreSQL's counter.
+    // Rows inserted by hand, with their own ids, do not advance PostgreSQL's sequence.
     let first: Option<Id> = users::table.select(users::id).first(conn).optional()?;
     Ok(first.is_some() || last_of_sequence(conn, "users", "id")? > 0)
 }
 
-/// Has the next account get an id beyond this one.
+/// Makes the next account's id greater than this one.
 pub(crate) fn update_next_id(conn: &mut Conn, last: Id) -> Result<()> {
     advance_sequence(conn, "users", "id", last.get())
 }
@@ -188,9 +187,9 @@ struct Hash {
     password_hash: String,
 }
 
-/// One hash of each kind that there is. Each is a step in the index on how hashes begin (`users_kind_of_hash`).
+/// One hash of each kind in use. Each takes one step in the index on how hashes begin (`users_kind_of_hash`).
 pub(crate) fn list_kinds_of_hashes(conn: &mut Conn) -> Result<Vec<String>> {
-    // The same expression as that of the index, in the order of bytes.
+    // The same expression as in the index, in byte order.
     let collation = if matches!(conn, Conn::Postgres(_)) { " COLLATE \"C\"" } else { "" };
     let begin = format!(
         "(CASE WHEN substr(password_hash, 1, 2) = '$2' THEN substr(password_hash, 1, 7) \
@@ -201,14 +200,14 @@ pub(crate) fn list_kinds_of_hashes(conn: &mut Conn) -> Result<Vec<String>> {
     while found.len() < MAX_KINDS
         && let Some(hash) = sql_query(&next).bind::<Text, _>(&last).get_result::<Hash>(conn).optional()?
     {
-        // Beyond all that begin alike.
+        // Skip all that begin alike.
         last = format!("{}{}", kind(&hash.password_hash), char::MAX);
         found.push(hash.password_hash);
     }
     Ok(found)
 }
 
-/// Some of the accounts that share their address with an older one, or of those whose key was not looked at yet.
+/// A batch of the accounts that share their address with an older one, or of those whose key is still to be updated.
 pub(super) fn list_due_email_keys(conn: &mut Conn, is_shared: bool, limit: i64) -> Result<Vec<Id>> {
     let due = email_keys_due::table.filter(email_keys_due::is_shared.eq(is_shared)).order(email_keys_due::user_id);
     Ok(due.select(email_keys_due::user_id).limit(limit).load(conn)?)

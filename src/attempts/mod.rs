@@ -1,5 +1,5 @@
-//! How many failed attempts are let through. Decided in memory, before anything is looked up; what has failed is in the
-//! database before it is answered, so that it is shared by replicas and survives a restart.
+//! Limits on failed attempts. They are decided in memory, before any lookup. A failure is written to the database
+//! before its response is sent, so that replicas share it and it survives a restart.
 
 mod store;
 #[cfg(test)]
@@ -23,19 +23,19 @@ use crate::db::{Db, StoreError, Timestamp};
 use crate::network::network;
 use crate::unicode::nfc;
 
-/// How long an attempt waits for others at the same account to be decided, in seconds.
+/// How long an attempt waits for decisions on others at the same account, in seconds.
 const PATIENCE_SECONDS: u64 = 20;
-/// How far back a poll looks, in seconds: the clocks of replicas differ, and a commit comes after the time in its row.
+/// How far back a poll reads, in seconds: the clocks of replicas differ, and a commit comes after the time in its row.
 const LOOK_BACK_SECONDS: u64 = 15;
 
-/// Try again later.
+/// Too many attempts: try again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooMany {
-    /// Seconds until the next attempt is let through.
+    /// Seconds until the next attempt is admitted.
     pub retry_after_seconds: u64,
 }
 
-/// One attempt: at what, with what, and from where.
+/// One attempt: its target, its password or secret, and where it comes from.
 pub(crate) struct Attempt<'a> {
     at: At<'a>,
     network: IpAddr,
@@ -47,8 +47,9 @@ enum At<'a> {
     SignUp,
 }
 
-/// An attempt that was let through. It holds its place, so that many at once are no way around the limit, until it is
-/// decided or dropped: one that was neither right nor wrong (the service was busy, the client hung up) does not count.
+/// An attempt that was admitted. It holds its place until it is decided or dropped, so that concurrent attempts cannot
+/// exceed the limit. A dropped attempt, which was neither right nor wrong (the service was busy, the client hung up),
+/// does not count.
 #[must_use = "an attempt that is dropped does not count"]
 pub(crate) struct Begun<'a> {
     attempts: &'a Attempts,
@@ -57,13 +58,13 @@ pub(crate) struct Begun<'a> {
     guess: u64,
 }
 
-/// The failures of the present window.
+/// The failures of the current window.
 pub(crate) struct Attempts {
     settings: RateLimitSettings,
     db: Db,
-    /// Names are kept in the database, under a key that all replicas share.
+    /// Names are stored in the database, under a key that all replicas share.
     naming_key: Key,
-    /// Fingerprints of passwords are not, and no other process could make the same ones.
+    /// Fingerprints of passwords are not stored, and no other process could make the same ones.
     fingerprints: RandomState,
     windows: Mutex<Windows>,
     waiters: Waiters,
@@ -71,24 +72,24 @@ pub(crate) struct Attempts {
 }
 
 impl<'a> Attempt<'a> {
-    /// At an account, with a password.
+    /// An attempt on an account, with a password.
     pub(crate) fn on_account(account_key: &'a str, password: &'a str, address: IpAddr) -> Self {
         Self { at: At::Account { key: account_key, password }, network: network(address) }
     }
 
-    /// At a client, with a secret.
+    /// An attempt on a client, with a secret.
     pub(crate) fn on_client(id: &'a str, secret: &'a str, address: IpAddr) -> Self {
         Self { at: At::Client { id, secret }, network: network(address) }
     }
 
-    /// To sign up: it tells whether there is an account.
+    /// A sign-up, whose response reveals whether the account exists.
     pub(crate) fn to_sign_up(address: IpAddr) -> Self {
         Self { at: At::SignUp, network: network(address) }
     }
 }
 
 impl Attempts {
-    /// Learns what has failed until now.
+    /// Loads the failures so far.
     pub(crate) async fn load(
         settings: &RateLimitSettings,
         db: &Db,
@@ -111,17 +112,17 @@ impl Attempts {
         })
     }
 
-    /// Lets an attempt through, or says when to try again.
+    /// Admits an attempt, or says when to try again.
     pub(crate) async fn begin(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
         if !self.settings.enabled {
             return Ok(Begun { attempts: self, network: attempt.network, names: Names::default(), guess: 0 });
         }
         let patience = Duration::from_secs(PATIENCE_SECONDS);
-        // So many have been right in this time that the next one will soon have its turn.
+        // Timed out waiting behind other attempts: ask the client to retry in a second.
         timeout(patience, self.admit(attempt, now)).await.unwrap_or(Err(TooMany { retry_after_seconds: 1 }))
     }
 
-    /// Takes up what other replicas have counted.
+    /// Reads what other replicas have counted.
     pub(crate) async fn poll(&self, now: Timestamp) -> Result<(), StoreError> {
         if !self.settings.enabled {
             return Ok(());
@@ -135,7 +136,7 @@ impl Attempts {
         Ok(())
     }
 
-    /// Deletes some windows that are long over; whether there may be more.
+    /// Deletes a batch of windows that ended long ago. Returns whether there may be more.
     pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
         let before = now.minus_seconds(2 * KEEP_SECONDS);
         self.db.write(move |conn| store::delete_over(conn, before)).await
@@ -151,20 +152,20 @@ impl Attempts {
                 (Verdict::Closed(until), _) => {
                     return Err(TooMany { retry_after_seconds: seconds_between(now, until) });
                 }
-                // Another look from there, so that nothing is missed that was decided in between.
+                // Judge once more after joining, so that no decision in between is missed.
                 (Verdict::Full, None) => {
                     let joined = self.waiters.join(attempt.network);
                     place = Some(joined.ok_or(TooMany { retry_after_seconds: 1 })?);
                 }
                 (Verdict::Full, Some(place)) => place.decided().await,
-                // Without a database nothing comes of the attempt anyway.
+                // Without a database the attempt fails anyway.
                 (Verdict::Unclear, _) => is_known = Some(self.is_known(attempt).await.unwrap_or(true)),
             }
         }
     }
 
-    /// Whether the account was logged in from that address before. Looked up only for an account that is guessed at from
-    /// everywhere, and the same whether there is such an account or not.
+    /// Whether the account has logged in from that network before. Looked up only for an account under distributed
+    /// attack, and in the same way if no such account exists.
     async fn is_known(&self, attempt: &Attempt<'_>) -> Result<bool, StoreError> {
         let At::Account { key, .. } = attempt.at else { return Ok(false) };
         let key = key.to_owned();
@@ -184,8 +185,9 @@ impl Attempts {
                 sign_ups: None,
                 holds: true,
             },
-            // Apart from the address's accounts: a server that asks for all its users is not shut out by one of them.
-            // Such a server asks much at once, and a secret of 256 bits is not guessed: no places are held.
+            // Counted apart from the address's accounts, so that one user's failures do not shut out a server that
+            // sends all its users' logins. Such a server sends many requests at once, and a 256-bit secret cannot be
+            // guessed: no places are held.
             At::Client { id, .. } => Names {
                 own: Some(self.name("client from address", &[id, &network])),
                 address: address("clients of address"),
@@ -201,7 +203,7 @@ impl Attempts {
     }
 
     fn name(&self, kind: &str, parts: &[&str]) -> Name {
-        // Neither the first part nor the last holds NUL, so no two lists make the same text.
+        // Neither the first part nor the last contains NUL, so different lists never give the same text.
         let text = [&[kind], parts].concat().join("\0");
         let tag = sign(&self.naming_key, text.as_bytes());
         let short = tag.as_ref().first_chunk().copied().unwrap_or_default();
@@ -220,7 +222,8 @@ impl Attempts {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts in the database, whose answer is the count of all replicas together; where it is away, here alone.
+    /// Counts in the database, which returns the count of all replicas together. If the database is unavailable, counts
+    /// in this process only.
     async fn count(&self, names: Vec<Name>, now: Timestamp) {
         if names.is_empty() {
             return;
@@ -240,7 +243,7 @@ impl Attempts {
 }
 
 impl Begun<'_> {
-    /// The guess was wrong. It is counted for good when this is over, and may be answered then.
+    /// The guess was wrong. When this returns the failure is counted, and the response may be sent.
     pub(crate) async fn failed(self, now: Timestamp) {
         let is_free = self.names.own.is_some_and(|own| self.attempts.lock().is_free(own, self.guess, now));
         if !is_free {
@@ -248,8 +251,8 @@ impl Begun<'_> {
         }
     }
 
-    /// The guess was right: the failures at the account or client from there are forgotten. Those of the address stay, or
-    /// whoever has one account could guess at all the others without end.
+    /// The guess was right: forgets the failures at that account or client from this address. The address's own
+    /// failures stay, or the owner of one account could guess at all others without limit.
     pub(crate) async fn succeeded(self, now: Timestamp) {
         let Some(own) = self.names.own else { return };
         if !self.attempts.lock().is_to_forget(own, now) {
@@ -261,7 +264,7 @@ impl Begun<'_> {
         }
     }
 
-    /// An account was made.
+    /// An account was created.
     pub(crate) async fn signed_up(self, now: Timestamp) {
         self.attempts.count(self.names.sign_ups.into_iter().collect(), now).await;
     }

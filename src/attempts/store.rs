@@ -1,4 +1,4 @@
-//! Failed attempts in the database, from which every replica learns of them.
+//! Failed attempts in the database, where every replica reads them.
 
 use diesel::prelude::*;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -14,7 +14,7 @@ use crate::sessions::store as sessions;
 type Result<T> = std::result::Result<T, StoreError>;
 type Statement = BoxedSqlQuery<'static, <Conn as diesel::Connection>::Backend, SqlQuery>;
 
-/// How many sessions are looked at to find out from where an account was logged in.
+/// Maximum number of addresses read from an account's sessions.
 const MAX_ADDRESSES: i64 = 1000;
 
 /// The state of a window.
@@ -37,15 +37,15 @@ fn text(name: Name) -> String {
     format!("{:032x}", name.0)
 }
 
-/// Counts a failure under each of these names, in one statement, and gives their new states. They are to be sorted: two
-/// that count the same ones never wait for each other.
+/// Counts a failure under each of these names, in one statement, and returns their new states. The names must be
+/// sorted, so that two calls with common names do not deadlock.
 pub(super) fn update_failures(
     conn: &mut Conn,
     names: &[Name],
     ends_at: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<AttemptRow>> {
-    // Each placeholder is bound once, in order: PostgreSQL and SQLite then understand the same by them.
+    // Bind each placeholder once, in order: then PostgreSQL and SQLite agree on what it means.
     // (diesel 2.3: `on_conflict` does not compile for two back ends.)
     let rows = (0..names.len()).map(|row| format!("(${}, ${}, 1, 1, ${})", row * 3 + 1, row * 3 + 2, row * 3 + 3));
     let longer = CLOCKS_DIFFER_SECONDS * 1000;
@@ -65,7 +65,7 @@ pub(super) fn update_failures(
     Ok(names.iter().fold(sql_query(statement).into_boxed(), bound).load(conn)?)
 }
 
-/// Forgets the failures under that name: its window is over. Gives its new state.
+/// Forgets the failures under that name by ending its window. Returns its new state.
 pub(super) fn update_forgotten(conn: &mut Conn, name: Name, now: Timestamp) -> Result<Option<AttemptRow>> {
     let over = (
         attempts::failures.eq(0),
@@ -83,13 +83,13 @@ pub(super) fn list_open(conn: &mut Conn, now: Timestamp) -> Result<Vec<AttemptRo
     Ok(attempts::table.filter(attempts::ends_at.gt(now)).select(columns).load(conn)?)
 }
 
-/// The windows that have changed since.
+/// The windows that have changed since then.
 pub(super) fn list_changed(conn: &mut Conn, since: Timestamp) -> Result<Vec<AttemptRow>> {
     let columns = (attempts::name, attempts::ends_at, attempts::failures, attempts::revision);
     Ok(attempts::table.filter(attempts::changed_at.ge(since)).select(columns).load(conn)?)
 }
 
-/// Deletes some windows that were over before then; whether there may be more.
+/// Deletes a batch of windows that were over before then. Returns whether there may be more.
 pub(super) fn delete_over(conn: &mut Conn, before: Timestamp) -> Result<bool> {
     const BATCH: i64 = 500;
     let over = attempts::table.filter(attempts::ends_at.lt(before)).select(attempts::name).limit(BATCH);
@@ -99,7 +99,7 @@ pub(super) fn delete_over(conn: &mut Conn, before: Timestamp) -> Result<bool> {
     Ok(i64::try_from(over.len()).is_ok_and(|found| found >= BATCH))
 }
 
-/// From where the account with that e-mail address was logged in, as far as its sessions tell.
+/// The addresses that the account with that e-mail address has logged in from, according to its sessions.
 pub(super) fn list_addresses(conn: &mut Conn, email_key: &str) -> Result<Vec<String>> {
     let Some(id) = accounts::find_id_by_email_key(conn, email_key)? else { return Ok(Vec::new()) };
     sessions::list_addresses(conn, id, MAX_ADDRESSES)

@@ -9,7 +9,7 @@ use crate::config::{DatabaseSettings, DatabaseUrl};
 const HERE: &str = "192.0.2.1";
 const ELSEWHERE: &str = "192.0.2.2";
 
-/// A database, and what replicas on it agree on.
+/// A database and settings that replicas share.
 struct Shared {
     _folder: TempDir,
     db: Db,
@@ -42,13 +42,13 @@ fn guess<'a>(account: &'a str, password: &'a str, address: &str) -> Attempt<'a> 
     Attempt::on_account(account, password, address.parse().expect("address"))
 }
 
-/// Whether the attempt is let through; it fails then.
+/// Makes an attempt that fails if it is admitted.
 async fn fails(attempts: &Attempts, attempt: &Attempt<'_>, now: Timestamp) -> Result<(), TooMany> {
     attempts.begin(attempt, now).await?.failed(now).await;
     Ok(())
 }
 
-/// Fails with other passwords each time, and gives how often it was let through.
+/// Fails with another password each time; returns how many attempts were admitted.
 async fn fail_often(attempts: &Attempts, account: &str, address: &str, times: usize, now: Timestamp) -> usize {
     let mut count = 0;
     for number in 0..times {
@@ -82,7 +82,7 @@ async fn an_address_that_walks_through_accounts_is_closed() {
     assert!(attempts.begin(&Attempt::to_sign_up(HERE.parse().expect("address")), now).await.is_err());
 }
 
-/// How many failures are counted at an account from an address.
+/// How many of five more failures an account admits from an address.
 async fn left(attempts: &Attempts, account: &str, address: &str, now: Timestamp) -> usize {
     fail_often(attempts, account, address, 5, now).await
 }
@@ -232,7 +232,7 @@ async fn a_clock_that_is_set_back_keeps_nobody_out_for_longer_and_limits_go_on()
     let (shared, now) = (Shared::new(), Timestamp::now());
     let attempts = shared.replica(now).await;
     assert_eq!(fail_often(&attempts, "ada", HERE, 5, now).await, 3);
-    // As much as the clocks of replicas may differ.
+    // Within the clock difference allowed between replicas.
     assert!(fails(&attempts, &guess("ada", "x", HERE), now.minus_seconds(10)).await.is_err());
     let earlier = now.minus_seconds(3600);
     assert_eq!(fail_often(&attempts, "ada", HERE, 5, earlier).await, 3, "a window that begins anew");

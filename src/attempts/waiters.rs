@@ -1,5 +1,5 @@
-//! Attempts that wait until others from the same network are decided. Networks know nothing of each other: neither do their
-//! attempts wake those of another, nor does one of them grow without bound.
+//! Attempts that wait until others from the same network are decided. Networks are independent: an attempt wakes only
+//! its own network's, and the number that wait is bounded for each network.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,23 +7,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch::{Receiver, Sender};
 
-/// How many attempts of one network may wait, as many as it may have connections by default.
+/// Maximum number of waiting attempts of one network: the default limit on its connections.
 const MAX_WAITING: usize = 256;
 
-/// The networks that have attempts which wait.
+/// The networks with waiting attempts.
 #[derive(Default)]
 pub(super) struct Waiters(Mutex<HashMap<IpAddr, Sender<()>>>);
 
-/// The place of an attempt that waits.
+/// The place of a waiting attempt.
 pub(super) struct Place<'a> {
     waiters: &'a Waiters,
     network: IpAddr,
-    /// `None` while this is dropped.
+    /// `None` only while this is dropped.
     decided: Option<Receiver<()>>,
 }
 
 impl Waiters {
-    /// A place from now on: nothing is missed that is decided from here. `None` when too many wait.
+    /// Takes a place: no decision from now on is missed. `None` when too many wait.
     pub(super) fn join(&self, network: IpAddr) -> Option<Place<'_>> {
         let mut lines = self.lock();
         let line = lines.entry(network).or_default();
@@ -33,7 +33,7 @@ impl Waiters {
         Some(Place { waiters: self, network, decided: Some(line.subscribe()) })
     }
 
-    /// An attempt from that network is decided.
+    /// Wakes that network's waiting attempts: an attempt was decided.
     pub(super) fn tell(&self, network: IpAddr) {
         if let Some(line) = self.lock().get(&network) {
             line.send_replace(());
@@ -46,10 +46,10 @@ impl Waiters {
 }
 
 impl Place<'_> {
-    /// Waits until an attempt is decided that was not when this was last asked.
+    /// Waits for a decision made since the last call.
     pub(super) async fn decided(&mut self) {
         if let Some(decided) = &mut self.decided {
-            // The sender lives as long as this does.
+            // The sender lives as long as this place.
             let _ = decided.changed().await;
         }
     }

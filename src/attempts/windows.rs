@@ -1,4 +1,4 @@
-//! The failures of the present windows, in memory: by these alone attempts are let through or not.
+//! The failures of the current windows, in memory. They alone decide whether an attempt is admitted.
 
 use std::collections::HashMap;
 
@@ -6,22 +6,24 @@ use super::store::AttemptRow;
 use crate::config::RateLimitSettings;
 use crate::db::Timestamp;
 
-/// The same wrong password again within this time of its first is one attempt, so often: clients repeat a failed log-in by
-/// themselves.
+/// The same wrong password repeated within this time of the first is one attempt, up to `FREE_REPEATS` times: clients
+/// retry a failed login automatically.
 const REPEAT_SECONDS: u64 = 5;
 const FREE_REPEATS: u32 = 2;
-/// While an account is guessed at from everywhere, an address that is strange to it may fail so often. One, not none:
-/// its owner may be somewhere new.
+/// Failures allowed to an unfamiliar address while an account is under distributed attack. One rather than none: the
+/// owner may be somewhere new.
 const STRANGER_FAILURES: u32 = 1;
-/// How long a window that is over is remembered, here and in the database: a state of it may still be on its way.
+/// How long an ended window is remembered, here and in the database, in seconds: one of its states may still be on its
+/// way.
 pub(super) const KEEP_SECONDS: u64 = 60;
-/// How much longer than a window one may seem to last, in seconds: the clocks of replicas differ. One that would last longer
-/// still was begun before the clock was set back. It is over, or it would keep people out for longer than they were told.
+/// How much longer than its length a window may seem to last, in seconds: the clocks of replicas differ. One that would
+/// last longer still began before the clock was set back. It counts as over, or it would lock users out for longer than
+/// they were told.
 pub(super) const CLOCKS_DIFFER_SECONDS: u64 = 15;
-/// From so many windows on, those that are over are thrown out.
+/// From this many windows on, those that are over are removed.
 const SWEEP_AT: usize = 10_000;
 
-/// Whose failures these are: a keyed hash, since who they are is nobody's business.
+/// Identifies whose failures these are: a keyed hash, for privacy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Name(pub u128);
 
@@ -30,26 +32,26 @@ pub(super) struct Name(pub u128);
 pub(super) struct Names {
     /// An account, or a client, from one address. Forgotten after a success.
     pub own: Option<Name>,
-    /// An account, wherever from: closes nothing by itself.
+    /// An account, from any address: closes nothing by itself.
     pub account: Option<Name>,
-    /// All from one address.
+    /// Everything from one address.
     pub address: Option<Name>,
-    /// The sign-ups from one address, which count when they succeed.
+    /// Sign-ups from one address, which count when they succeed.
     pub sign_ups: Option<Name>,
-    /// Whether an attempt that is under way counts as one that may fail.
+    /// Whether an attempt under way counts as one that may fail.
     pub holds: bool,
 }
 
-/// What becomes of an attempt.
+/// The decision on an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is let through.
+    /// It is admitted.
     Open,
     /// As many are under way as may still fail: it waits until one of them is decided.
     Full,
-    /// Too many have failed; until then.
+    /// Too many have failed: closed until then.
     Closed(Timestamp),
-    /// It depends on whether the account was logged in from that address before.
+    /// It depends on whether the account has logged in from that address before.
     Unclear,
 }
 
@@ -59,10 +61,10 @@ struct Window {
     failures: u32,
     /// The revision of the row that this was learned from.
     revision: i64,
-    /// Attempts that were let through and are not decided.
+    /// Attempts that were admitted and are not yet decided.
     in_flight: u32,
     last: Option<Guess>,
-    /// Whether the account was logged in from that address before, where somebody had to look.
+    /// Whether the account has logged in from that address before, if it was looked up.
     is_known: Option<bool>,
 }
 
@@ -70,7 +72,7 @@ struct Window {
 #[derive(Debug)]
 struct Guess {
     fingerprint: u64,
-    /// When it failed first; repeats do not renew this.
+    /// When it first failed; repeats do not renew this.
     at: Timestamp,
     repeats: u32,
 }
@@ -82,7 +84,7 @@ pub(super) struct Windows {
 }
 
 impl Names {
-    /// Those that a failure counts for, in the order in which the database locks them.
+    /// The names that a failure counts for, in the order in which the database locks them.
     pub(super) fn of_failure(&self) -> Vec<Name> {
         let mut names: Vec<Name> = self.own.into_iter().chain(self.account).chain(self.address).collect();
         names.sort_unstable();
@@ -101,12 +103,12 @@ impl Window {
 }
 
 impl Windows {
-    /// None, of so many seconds each.
+    /// No windows yet; each will last `window_seconds`.
     pub(super) fn new(window_seconds: u64) -> Self {
         Self { by: HashMap::new(), sweep_at: 0, longest_seconds: window_seconds.saturating_add(CLOCKS_DIFFER_SECONDS) }
     }
 
-    /// Judges an attempt; one that is let through has its place held until it is released.
+    /// Judges an attempt. An admitted one has its place held until it is released.
     pub(super) fn begin(
         &mut self,
         names: &Names,
@@ -145,11 +147,11 @@ impl Windows {
         }
     }
 
-    /// Whether that guess, which has failed, repeats the last one and does not count; remembers it.
+    /// Whether that guess, which has failed, repeats the last one and does not count. Remembers it.
     pub(super) fn is_free(&mut self, own: Name, fingerprint: u64, now: Timestamp) -> bool {
         let last = &mut self.window(own, now).last;
         match last {
-            // A clock that was set back makes no time of five seconds longer.
+            // A clock that was set back must not extend the five seconds.
             Some(last)
                 if last.fingerprint == fingerprint && last.at <= now && now < last.at.plus_seconds(REPEAT_SECONDS) =>
             {
@@ -163,7 +165,8 @@ impl Windows {
         }
     }
 
-    /// A guess was right there, so the account is known to be logged in from there; whether there are failures.
+    /// Notes a right guess, so that the account is known to log in from there. Returns whether there are failures to
+    /// forget.
     pub(super) fn is_to_forget(&mut self, own: Name, now: Timestamp) -> bool {
         if let Some(window) = self.by.get_mut(&own) {
             window.is_known = Some(true);
@@ -176,7 +179,7 @@ impl Windows {
         window.map_or(0, |window| window.failures)
     }
 
-    /// Counts a failure that the database does not take at present.
+    /// Counts a failure that could not be written to the database.
     pub(super) fn add(&mut self, name: Name, ends_at: Timestamp, now: Timestamp) {
         let longest_seconds = self.longest_seconds;
         let window = self.window(name, now);
@@ -186,7 +189,7 @@ impl Windows {
         }
     }
 
-    /// Takes over the state in the database, unless a later one is known.
+    /// Takes over a state from the database, unless a later one is known.
     pub(super) fn learn(&mut self, row: &AttemptRow, now: Timestamp) {
         let Some(name) = row.name() else { return };
         let is_older =
@@ -225,7 +228,7 @@ impl Windows {
         Some(if is_known.is_none() && strict != Verdict::Open { Verdict::Unclear } else { strict })
     }
 
-    /// The window of that name; one that is over begins anew with the next failure.
+    /// The window of that name. One that is over begins again with the next failure.
     fn window(&mut self, name: Name, now: Timestamp) -> &mut Window {
         let longest_seconds = self.longest_seconds;
         let window = self.by.entry(name).or_insert_with(|| Window {
@@ -242,7 +245,7 @@ impl Windows {
         window
     }
 
-    /// Throws out what is over, when there is much; then waits until there is twice as much.
+    /// Removes windows that are over, once there are many. The next sweep comes when the number has doubled.
     fn sweep(&mut self, now: Timestamp) {
         if self.by.len() >= self.sweep_at.max(SWEEP_AT) {
             let remembered_from = now.minus_seconds(KEEP_SECONDS);

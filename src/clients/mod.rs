@@ -19,7 +19,7 @@ pub(crate) const BUILTIN_CLIENT: &str = "keyfob";
 /// Marks a client secret, so that a hash is not mistaken for one.
 const SECRET_PREFIX: &str = "kfs_";
 
-/// What a client may ask the token endpoint for.
+/// A grant that a client may use at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
     Password,
@@ -42,12 +42,12 @@ impl Grant {
     }
 }
 
-/// A client that is who it says.
+/// A client whose identity was checked.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub id: String,
     pub is_public: bool,
-    /// What its secret was compared with.
+    /// The hash that its secret was compared with.
     secret_hash: Option<Vec<u8>>,
     pub grants: Vec<Grant>,
     pub scopes: ScopeSet,
@@ -55,17 +55,17 @@ pub(crate) struct Client {
     pub refresh_ttl_seconds: Option<u64>,
 }
 
-/// Why a client may not go on with what it began.
+/// Why a client may not complete what it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientError {
-    /// It was removed, or has another secret.
+    /// It was removed, or its secret was changed.
     Unknown,
-    /// It may not use the grant any more.
+    /// It may no longer use the grant.
     NotAllowed,
 }
 
 impl Client {
-    /// The client with that id, if it is the one that knows the secret.
+    /// The client with that id, if the secret matches.
     pub(crate) async fn find(
         id: &str,
         secret: Option<&SecretString>,
@@ -93,8 +93,8 @@ impl Client {
         self.grants.contains(&grant)
     }
 
-    /// The client as it is now, inside a write, until whose end it stays so: what it is allowed may have been taken from
-    /// it since it said who it is.
+    /// Reads the client again inside a write, and keeps it unchanged until the write ends: its rights may have been
+    /// withdrawn since it was checked.
     pub(crate) fn look_again(&self, conn: &mut Conn, grant: Grant) -> Result<Result<Self, ClientError>, StoreError> {
         if self.id == BUILTIN_CLIENT {
             return Ok(Ok(self.clone()));
@@ -137,14 +137,14 @@ impl TryFrom<ClientRow> for Client {
     }
 }
 
-/// A new client secret (256 random bits) and the hash that is kept of it.
+/// A new client secret (256 random bits) and the hash to store.
 pub(crate) fn new_secret() -> Result<(String, Vec<u8>), KeyError> {
     let secret = format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes::<32>()?));
     let hash = digest(&SHA256, secret.as_bytes()).as_ref().to_vec();
     Ok((secret, hash))
 }
 
-/// Whether a text keeps to the characters of client ids: those that are the same raw, form-encoded and in a URL.
+/// Whether a text has only the characters of client ids: those that are the same raw, form-encoded and in a URL.
 pub(crate) fn is_client_text(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
     (1..=128).contains(&text.len()) && text.bytes().all(allowed)

@@ -24,8 +24,8 @@ pub(crate) fn find_client(conn: &mut Conn, id: &str) -> Result<Option<ClientRow>
     query::find(conn, clients::table.find(id).select(query::columns_of::<ClientRow>()))
 }
 
-/// The client as it is, which nobody removes or changes until this write is done. On SQLite a write has the whole database
-/// to itself anyway.
+/// Finds a client and locks it against removal and changes until this write is done. On SQLite a write locks the whole
+/// database anyway.
 pub(crate) fn find_client_and_keep(conn: &mut Conn, id: &str) -> Result<Option<ClientRow>> {
     let client = clients::table.find(id).select(query::columns_of::<ClientRow>());
     Ok(match conn {

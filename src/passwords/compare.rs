@@ -1,8 +1,8 @@
-//! Compares a password with a hash, by the same work whatever comes of it. The only file that knows `bcrypt`.
+//! Compares a password with a hash, at the same cost for every wrong password. The only file that knows `bcrypt`.
 //!
-//! A password that is not right costs as much as the costliest hash that is kept, in each algorithm by itself: after an
-//! account's own hash was compared, what is missing is done for nothing. So the time of an answer tells neither whether
-//! there is an account, nor where its hash comes from. A right one is answered as soon as that is known.
+//! A wrong password costs as much as the costliest stored hash, in each algorithm separately: after the comparison with
+//! an account's own hash, dummy work makes up the difference. So the response time reveals neither whether an account
+//! exists nor where its hash comes from. A right password is answered as soon as it is found right.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -10,12 +10,12 @@ use super::formats::{BcryptHash, IMPORTED_ARGON2_KIB, KeptHash, LEAST_ARGON2_KIB
 use crate::metrics::PasswordWork;
 use crate::unicode::nfc;
 
-/// bcrypt looks at no more than this.
+/// bcrypt reads no more bytes than this.
 pub(super) const MAX_BYTES: usize = 72;
-/// The cheapest bcrypt: 2 to the power of this.
+/// The lowest cost of bcrypt; its work is 2 to the power of the cost.
 const LEAST_BCRYPT_COST: u32 = 4;
 
-/// The work of one comparison, in each algorithm.
+/// The work of one comparison, by algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
     /// 2 to the power of the cost.
@@ -24,34 +24,34 @@ pub(super) struct Work {
     pub argon2: Argon2Work,
 }
 
-/// The work of one Argon2, by which two are compared: first the memory that is gone through in all, KiB times passes.
+/// The work of one Argon2 hash. Two are compared first by the memory they pass over in all: KiB times passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Argon2Work {
     pub kib: u64,
     pub passes: u64,
 }
 
-/// Which reading of a password was right.
+/// Which form of a password was right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// In NFC, as all new hashes are made.
+    /// In NFC, as in all new hashes.
     Nfc,
-    /// As it was typed, in another form: the hash was made of that one.
+    /// As typed, in another form: the hash was made from that form.
     AsTyped,
 }
 
-/// Compares and hashes; one for all threads.
+/// Compares and hashes; shared by all threads.
 pub(super) struct Comparer {
     cost: u32,
-    /// What each comparison takes that does not find the password right.
+    /// The work of every comparison that finds the password wrong.
     most: Mutex<Work>,
-    /// Held while a hash is compared that takes more memory than each thread may.
+    /// Held while a hash is compared that needs more memory than each thread may take.
     large: Mutex<()>,
     counted: OnceLock<PasswordWork>,
 }
 
 impl Work {
-    /// Of bcrypt.
+    /// The work of bcrypt at that cost.
     pub(super) fn of_bcrypt(cost: u32) -> Self {
         Self { bcrypt_rounds: 1_u64.checked_shl(cost).unwrap_or_default(), ..Self::default() }
     }
@@ -73,37 +73,37 @@ impl Work {
 }
 
 impl Comparer {
-    /// Hashes with bcrypt at that cost; no hash is known yet.
+    /// Hashes with bcrypt at that cost; no stored hash is known yet.
     pub(super) fn new(cost: u32) -> Self {
         let most = Mutex::new(Work::of_bcrypt(cost));
         Self { cost, most, large: Mutex::default(), counted: OnceLock::new() }
     }
 
-    /// Has the work counted from now on.
+    /// Counts the work from now on.
     pub(super) fn watch(&self, counted: PasswordWork) {
         let _ = self.counted.set(counted);
     }
 
-    /// Takes over which hashes are kept.
+    /// Learns the work of the stored hashes, in place of what was known.
     pub(super) fn learn(&self, kept: impl Iterator<Item = Work>) {
         *self.most() = kept.fold(Work::of_bcrypt(self.cost), Work::max);
     }
 
-    /// The hash to keep of a password that is in NFC. Its length was checked when it was parsed, so nothing is cut
-    /// (bcrypt 0.19 does so silently).
+    /// Hashes a password that is in NFC, for storing. Its length was checked when it was parsed, so nothing is cut
+    /// (bcrypt 0.19 cuts silently).
     pub(super) fn hash(&self, password: &str) -> Option<String> {
         let hash = bcrypt::hash(password, self.cost);
         self.count(Work::of_bcrypt(self.cost));
         hash.inspect_err(|error| tracing::error!(cause = %error, "bcrypt failed")).ok()
     }
 
-    /// Whether it is the password of that hash, and in which reading; the same work where there is none. A password that is
-    /// not in NFC is compared twice, whoever's it is.
+    /// Whether the password is right for that hash, and in which form; without a hash the work is the same. A password
+    /// that is not in NFC is compared twice, for every account.
     pub(super) fn compare(&self, password: &str, kept: Option<&KeptHash>) -> (Option<Reading>, Work) {
         let own = kept.map(KeptHash::work).unwrap_or_default();
         let most = {
             let mut most = self.most();
-            // It may be here since the last look at what there is.
+            // The hash may be newer than the last look at the stored hashes.
             *most = most.max(own);
             *most
         };
@@ -118,7 +118,8 @@ impl Comparer {
         (reading, spent)
     }
 
-    /// The hash by which that of a password, just found right, is to be replaced: not if bcrypt would cut it.
+    /// The new hash for a password just found right, if its hash should be replaced and bcrypt would not cut the
+    /// password.
     pub(super) fn renew(&self, password: &str, kept: &KeptHash, reading: Reading) -> Option<String> {
         let is_as_ours = matches!(kept, KeptHash::Bcrypt(hash) if hash.is_as_ours && hash.cost == self.cost);
         let composed = nfc(password);
@@ -154,17 +155,17 @@ impl Comparer {
     }
 }
 
-/// A password that is too long for bcrypt is compared all the same, cut, and then wrong: the work does not tell.
+/// A password too long for bcrypt is still compared, cut, and then counts as wrong: the work reveals nothing.
 fn is_right_bcrypt(password: &str, kept: &BcryptHash) -> bool {
     let input = kept.prepare(password);
     let fits = input.len() <= MAX_BYTES;
     bcrypt::verify(&input, &kept.canonical).unwrap_or(false) && fits
 }
 
-/// Does for nothing what is missing from an account's own work to the most.
+/// Makes up the difference between an account's own work and the maximum with dummy work.
 fn make_up(password: &str, own: Work, most: Work, spent: &mut Work) {
     let rounds = most.bcrypt_rounds.saturating_sub(own.bcrypt_rounds);
-    // From 2^c rounds to 2^m it takes 2^c, 2^(c+1) and so on up to 2^(m-1): the digits of the difference.
+    // From 2^c rounds to 2^m it takes 2^c, 2^(c+1) and so on up to 2^(m-1): the set bits of the difference.
     for cost in (LEAST_BCRYPT_COST..u64::BITS).filter(|cost| rounds >> cost & 1 == 1) {
         if bcrypt::hash(password, cost).is_ok() {
             spent.add(Work::of_bcrypt(cost));
@@ -179,8 +180,8 @@ fn make_up(password: &str, own: Work, most: Work, spent: &mut Work) {
     make_up_argon2(password, most.argon2.kib.saturating_sub(own.argon2.kib), most.argon2.passes, spent);
 }
 
-/// In as many passes as the costliest has, or in more, so that no thread takes more memory than for a hash that an import
-/// lets in.
+/// Makes at least as many passes as the costliest hash, and more where a thread would otherwise take more memory than
+/// an importable hash needs.
 fn make_up_argon2(password: &str, missing_kib: u64, passes: u64, spent: &mut Work) {
     let passes = missing_kib.div_ceil(IMPORTED_ARGON2_KIB.into()).max(passes).max(1);
     let (kib, passes) = (u32::try_from(missing_kib / passes), u32::try_from(passes));

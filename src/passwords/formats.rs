@@ -1,5 +1,5 @@
-//! The formats in which an account's password may be kept: our own, and those of the programs that accounts are imported
-//! from. The only file that knows `argon2`; bcrypt itself is done in `compare.rs`, which calls this one.
+//! The formats of stored password hashes: our own, and those of the programs that accounts are imported from. The only
+//! file that knows `argon2`; `compare.rs`, which calls this one, runs bcrypt itself.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -15,27 +15,27 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::compare::{Argon2Work, Work};
 
-/// What a hash may cost, so that one line of an imported file cannot stop the log-in of everybody: some seconds each.
+/// Limits on the cost of a hash, some seconds each, so that one line of an imported file cannot block all logins.
 const MAX_BCRYPT_COST: u32 = 18;
 const MAX_PBKDF2_ITERATIONS: u32 = 10_000_000;
 /// KiB of memory, and KiB times passes.
 const MAX_ARGON2_KIB: u32 = 1 << 20;
 const MAX_ARGON2_WORK_KIB: u64 = 1 << 23;
-/// The memory that each hashing thread may take, in KiB: an Argon2 hash of more is not imported. One that is kept already
-/// is compared when no other such is.
+/// The memory that each hashing thread may take, in KiB: an Argon2 hash that needs more is not imported. Those already
+/// stored are compared one at a time.
 pub(super) const IMPORTED_ARGON2_KIB: u32 = 128 << 10;
 /// The least memory of Argon2 (RFC 9106 §3.1), in KiB.
 pub(super) const LEAST_ARGON2_KIB: u32 = 8;
-/// What work for nothing is salted with.
+/// The salt of dummy work.
 const NO_SALT: &[u8] = b"nobody's own salt";
 
-/// Length of a salt and of a digest in a bcrypt hash, in characters, and the bits of the last one that hold nothing.
+/// Length of a salt and of a digest in a bcrypt hash, in characters, and the number of unused bits in the last one.
 const BCRYPT_SALT: (usize, u32) = (22, 4);
 const BCRYPT_DIGEST: (usize, u32) = (31, 2);
-/// bcrypt's own order of the digits of base64.
+/// bcrypt's own order of the base64 digits.
 const BCRYPT_DIGITS: &str = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// A hash that a password can be compared with. It has no `Debug`, so that it cannot be logged.
+/// A hash that a password can be compared with. It has no `Debug`, so it cannot be logged.
 pub(crate) enum KeptHash {
     Bcrypt(BcryptHash),
     Other(OtherHash),
@@ -43,15 +43,15 @@ pub(crate) enum KeptHash {
 
 /// bcrypt of a password, or of a digest of it.
 pub(crate) struct BcryptHash {
-    /// As `bcrypt` reads it: `$2b$`, with no stray bits.
+    /// As the `bcrypt` crate reads it: `$2b$`, without stray bits.
     pub canonical: String,
     pub cost: u32,
-    /// Whether it was kept exactly so.
+    /// Whether it was stored in exactly this form.
     pub is_as_ours: bool,
     prehash: Prehash,
 }
 
-/// A hash whose work is not bcrypt's.
+/// A hash that does not use bcrypt.
 pub(crate) enum OtherHash {
     /// Django's `pbkdf2_sha256`.
     Pbkdf2 {
@@ -66,30 +66,30 @@ pub(crate) enum OtherHash {
     },
 }
 
-/// What is done to a password before bcrypt, which takes 72 bytes only.
+/// How a password is transformed before bcrypt, which takes 72 bytes only.
 enum Prehash {
     Nothing,
     /// Django's `bcrypt_sha256`: SHA-256 in hexadecimal digits.
     Hex,
     /// The first version of passlib's `bcrypt_sha256`: SHA-256 in base64.
     Base64,
-    /// The second version: HMAC-SHA-256 in base64, the salt's characters being the key.
+    /// The second version: HMAC-SHA-256 in base64, keyed with the salt's characters.
     KeyedBase64(String),
 }
 
-/// Why a text cannot be kept as a hash; never a word of the text itself.
+/// Why a text cannot be stored as a hash. It never contains the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HashFault {
-    /// The format is none of the known ones, or the text is damaged.
+    /// The format is unknown, or the text is damaged.
     #[error(
         "Input should be a password hash in one of these formats: bcrypt ($2a$, $2b$, $2x$, $2y$), passlib's \
          $bcrypt-sha256$, Django's bcrypt$, bcrypt_sha256$ and pbkdf2_sha256$, $argon2id$"
     )]
     Unknown,
-    /// A log-in would take far too long.
+    /// A login would take far too long.
     #[error("The work of this password hash is beyond what a log-in may cost")]
     TooCostly,
-    /// So many log-ins at once as there are hashing threads would take too much memory.
+    /// As many logins at once as there are hashing threads would take too much memory.
     #[error("The memory of this Argon2 hash is {0} KiB: at most 131072 (128 MiB) can be imported")]
     TooLarge(u32),
 }
@@ -114,7 +114,7 @@ impl KeptHash {
                 BcryptHash::parse_passlib(parameters, salt, digest).map(Self::Bcrypt)
             }
             ["pbkdf2_sha256", iterations, salt, key] => OtherHash::parse_pbkdf2(iterations, salt, key).map(Self::Other),
-            // Django puts its own name of the format in front.
+            // Django puts its own format name in front.
             ["" | "argon2", "argon2id", ..] => {
                 OtherHash::parse_argon2(text.strip_prefix("argon2").unwrap_or(text)).map(Self::Other)
             }
@@ -122,10 +122,10 @@ impl KeptHash {
         }
     }
 
-    /// The same for a hash that is not kept yet.
+    /// Reads a hash that is not stored yet.
     ///
     /// # Errors
-    /// [`HashFault`] also when it takes too much memory.
+    /// [`HashFault`], also when it takes too much memory.
     pub(crate) fn parse_new(text: &str) -> Result<Self, HashFault> {
         match Self::parse(text)? {
             Self::Other(OtherHash::Argon2 { kib, .. }) if kib > IMPORTED_ARGON2_KIB => Err(HashFault::TooLarge(kib)),
@@ -133,7 +133,7 @@ impl KeptHash {
         }
     }
 
-    /// What it takes to compare a password with it.
+    /// The work of comparing a password with it.
     pub(super) fn work(&self) -> Work {
         match self {
             Self::Bcrypt(hash) => Work::of_bcrypt(hash.cost),
@@ -148,21 +148,21 @@ impl KeptHash {
     }
 }
 
-/// The beginning that a hash has in common with all others of its kind, whose work is the same: all before the salt. One
-/// that is unreadable has its first character in common with its like, where no readable one begins so.
+/// The prefix that a hash shares with all others of its kind, whose work is the same: everything before the salt. For
+/// an unreadable hash it is the first character, if no readable hash begins with that, or else the whole text.
 pub(crate) fn kind(hash: &str) -> &str {
     if KeptHash::parse(hash).is_err() {
         let first = hash.chars().next().filter(|first| !"$abp".contains(*first));
         return first.and_then(|first| hash.get(..first.len_utf8())).unwrap_or(hash);
     }
-    // The digest is the last part; the salt is in that one too, or the one before.
+    // The digest is the last part. The salt is in that part too, or in the one before.
     let has_salt_apart = ["$bcrypt-sha256$", "pbkdf2_", "$argon2", "argon2$"].iter().any(|name| hash.starts_with(name));
     let parts_after = if has_salt_apart { 2 } else { 1 };
     let end = hash.rmatch_indices('$').nth(parts_after - 1).map_or(hash.len(), |(at, _)| at + 1);
     hash.get(..end).unwrap_or(hash)
 }
 
-/// Works as PBKDF2 does, for nothing; false when there is nothing to do.
+/// Does the work of PBKDF2 without a result; false when there is nothing to do.
 pub(super) fn spend_pbkdf2(password: &str, iterations: u32) -> bool {
     let Some(iterations) = NonZeroU32::new(iterations) else { return false };
     let mut key = [0; 32];
@@ -171,7 +171,7 @@ pub(super) fn spend_pbkdf2(password: &str, iterations: u32) -> bool {
     true
 }
 
-/// Works as Argon2id does, for nothing; false when it cannot.
+/// Does the work of Argon2id without a result; false when it cannot.
 pub(super) fn spend_argon2(password: &str, kib: u32, passes: u32) -> bool {
     let Ok(params) = Params::new(kib, passes, 1, None) else { return false };
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -182,8 +182,8 @@ pub(super) fn spend_argon2(password: &str, kib: u32, passes: u32) -> bool {
 }
 
 impl BcryptHash {
-    /// `$2x$` marks hashes of a library that took characters beyond ASCII for negative numbers; for all other passwords
-    /// it is the same hash, so those can be compared, and are wrong with the characters that it got wrong.
+    /// `$2x$` marks hashes of a library that read non-ASCII characters as negative numbers. For all other passwords the
+    /// hash is the same, so these can be compared; a password with such a character counts as wrong.
     fn parse(version: &str, cost: &str, body: &str, prehash: Prehash) -> Result<Self, HashFault> {
         if !matches!(version, "2a" | "2b" | "2x" | "2y") || cost.len() != 2 {
             return Err(HashFault::Unknown);
@@ -214,7 +214,7 @@ impl BcryptHash {
         Ok(Self { canonical, cost, is_as_ours: false, prehash })
     }
 
-    /// What bcrypt is given for a password.
+    /// The input of bcrypt for a password.
     pub(crate) fn prepare<'p>(&self, password: &'p str) -> Cow<'p, [u8]> {
         let bytes = password.as_bytes();
         match &self.prehash {
@@ -230,7 +230,7 @@ impl BcryptHash {
 }
 
 impl OtherHash {
-    /// `pbkdf2_sha256$iterations$salt$key`, where the salt is taken as it is written.
+    /// `pbkdf2_sha256$iterations$salt$key`, with the salt used as written.
     fn parse_pbkdf2(iterations: &str, salt: &str, key: &str) -> Result<Self, HashFault> {
         let iterations = number(iterations).and_then(NonZeroU32::new).ok_or(HashFault::Unknown)?;
         if iterations.get() > MAX_PBKDF2_ITERATIONS {
@@ -255,12 +255,12 @@ impl OtherHash {
         Ok(Self::Argon2 { hash: Box::new(hash), kib: params.m_cost(), passes: params.t_cost() })
     }
 
-    /// Whether it takes more memory than each thread may.
+    /// Whether it needs more memory than each thread may take.
     pub(crate) fn is_large(&self) -> bool {
         matches!(self, Self::Argon2 { kib, .. } if *kib > IMPORTED_ARGON2_KIB)
     }
 
-    /// Whether it is this password's; the comparison takes the same time for all that are not.
+    /// Whether the password is right. The comparison takes the same time for every wrong one.
     pub(crate) fn is_right(&self, password: &str) -> bool {
         let password = password.as_bytes();
         match self {
@@ -272,8 +272,8 @@ impl OtherHash {
     }
 }
 
-/// Digits of bcrypt's base64 with the bits that hold nothing cleared: passlib once wrote them at random, other libraries
-/// pass over them, and bcrypt 0.19 refuses such a hash.
+/// Digits of bcrypt's base64 with the unused bits cleared: passlib once wrote them at random, other libraries ignore
+/// them, and bcrypt 0.19 refuses such a hash.
 fn canonical(text: &str, (length, spare_bits): (usize, u32)) -> Result<String, HashFault> {
     let last = text.chars().next_back().and_then(|digit| BCRYPT_DIGITS.find(digit)).ok_or(HashFault::Unknown)?;
     let cleared = BCRYPT_DIGITS.chars().nth(last >> spare_bits << spare_bits);

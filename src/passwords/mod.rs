@@ -1,5 +1,5 @@
-//! Comparing and hashing passwords in a bounded place of its own: never on an async worker, never while a database
-//! connection is held.
+//! Compares and hashes passwords on a bounded set of threads: never on an async worker, and never while holding a
+//! database connection.
 
 mod compare;
 pub(crate) mod formats;
@@ -20,20 +20,20 @@ pub(crate) use policy::NewPassword;
 pub(crate) use queue::Busy;
 use queue::Queue;
 
-/// How often a password is compared for one request at the most, where its hash is replaced each time meanwhile.
+/// Maximum comparisons of a password for one request, if its hash is replaced each time meanwhile.
 pub(crate) const MAX_COMPARISONS: u32 = 3;
 
-/// How a password compared with a hash.
+/// The result of a comparison.
 #[derive(Debug)]
 pub(crate) enum Verified {
-    /// It is the right one. A hash of another cost than the configured one, of another program, or of another form than
-    /// NFC, should be replaced by the renewed one.
+    /// The password is right. The renewed hash should replace one of another cost than the configured one, of another
+    /// program, or of a form other than NFC.
     Right { renewed_hash: Option<String> },
-    /// It is not, or there is no such account.
+    /// The password is wrong, or there is no such account.
     Wrong,
 }
 
-/// The threads that hash, and the queue in front of them.
+/// The hashing threads and the queue in front of them.
 pub(crate) struct Passwords {
     queue: Queue,
     comparer: Arc<Comparer>,
@@ -61,27 +61,27 @@ impl Passwords {
         self.queue.end_threads();
     }
 
-    /// Has the queue and the work watched from now on.
+    /// Records metrics of the queue and the work from now on.
     pub(crate) fn watch(&self, queue: metrics::Queue, work: metrics::PasswordWork) {
         self.queue.watch(queue);
         self.comparer.watch(work);
     }
 
-    /// Learns which kinds of hashes the accounts have, one of each, so that a comparison with any of them, or with none, is
-    /// the same work.
+    /// Learns which kinds of hashes the accounts have, from one of each, so that a comparison with any of them, or with
+    /// none, takes the same work.
     pub(crate) fn learn_kinds(&self, hashes: &[String]) {
         self.comparer.learn(hashes.iter().filter_map(|hash| KeptHash::parse(hash).ok()).map(|hash| hash.work()));
     }
 
-    /// The hash to keep of a new password; its caller's network waits for its turn.
+    /// Hashes a new password; its caller's network waits for its turn.
     pub(crate) async fn hash(&self, password: NewPassword, address: IpAddr) -> Result<String, Busy> {
         let comparer = Arc::clone(&self.comparer);
         let hashed = self.queue.run(address, move || comparer.hash(password.expose().expose_secret())).await?;
         hashed.ok_or(Busy { retry_after_seconds: 1 })
     }
 
-    /// Compares a password with the hash of an account, or with none where there is no account that may log in: the same
-    /// work. The caller's network waits for its turn.
+    /// Compares a password with an account's hash, or with none if no account may log in: the work is the same. The
+    /// caller's network waits for its turn.
     pub(crate) async fn verify(
         &self,
         password: SecretString,
@@ -111,7 +111,7 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    /// A text in each format, made by the programs that accounts come from.
+    /// A hash in each format, made by the programs that accounts come from.
     const FOREIGN: &str = include_str!("foreign_hashes.txt");
 
     fn passwords(cost: u32) -> Passwords {

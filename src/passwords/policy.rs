@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::fields::{Field, Rejection, text};
 use crate::unicode::nfc;
 
-/// Passwords that are tried first, in lower case, one a line, in the order of their bytes.
+/// Passwords that attackers try first, in lower case, one a line, sorted by bytes.
 const COMMON_PASSWORDS: &str = include_str!("common_passwords/list.txt");
-/// Length of a password in bytes of UTF-8, in NFC; bcrypt takes no more.
+/// Length of a password in NFC, in bytes of UTF-8; bcrypt takes no more.
 const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=72;
 
 /// A password that an account may have, in NFC (RFC 8265 §4.2.2): 8 to 72 bytes in UTF-8, no NUL, not a common one.
@@ -63,7 +63,7 @@ fn is_common(password: &str) -> bool {
     runs.iter().any(|run| run.contains(&lower)) || is_line_of(COMMON_PASSWORDS, &lower)
 }
 
-/// Whether a text whose lines are sorted has that line: found by halves, so that nothing is built at the start.
+/// Whether a text with sorted lines contains that line. A binary search, so that nothing is built at startup.
 fn is_line_of(sorted: &str, wanted: &str) -> bool {
     let mut rest = sorted;
     while !rest.is_empty() {

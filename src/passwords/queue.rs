@@ -1,5 +1,5 @@
-//! Threads of their own for work that takes the processor for long, and the bounded queue in front of them. Networks are
-//! served in turn. Nothing is worked on that nobody waits for any more, and whoever would wait too long is told so.
+//! A bounded queue and dedicated threads for CPU-heavy work. Networks are served in turn. Jobs whose caller has gone
+//! are skipped; callers that would wait too long get [`Busy`].
 
 mod turns;
 
@@ -18,8 +18,8 @@ use turns::{Turns, Waits};
 use crate::metrics;
 use crate::network::network;
 
-/// What the threads are set back by (19 is the most): another thread of the service counts as much as nineteen of them, so
-/// it gets the processor first, and log-ins still come through when it is never idle.
+/// Niceness of the hashing threads (19 is the most). At 13 another thread of the service weighs as much as nineteen of
+/// them: it gets the processor first, and logins still come through when the processor is never idle.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 13;
 
@@ -27,11 +27,11 @@ const NICENESS: i32 = 13;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue for password work is full")]
 pub struct Busy {
-    /// Seconds until what is ahead of the caller's network is done.
+    /// Seconds until the work ahead of the caller's network is done.
     pub retry_after_seconds: u64,
 }
 
-/// A piece of work, and the one who waits for it: told when it begins.
+/// A piece of work. `begins` tells its caller when it starts.
 struct Job {
     begins: oneshot::Sender<()>,
     watched: Option<metrics::Waiting>,
@@ -44,11 +44,11 @@ impl Waits for Job {
     }
 }
 
-/// The threads' side and the callers' side share this.
+/// State that the threads and the callers share.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// How long a piece of work takes, a moving average in microseconds.
+    /// How long a job takes: a moving average, in microseconds.
     work_micros: AtomicU64,
 }
 
@@ -57,7 +57,7 @@ struct State {
     is_closed: bool,
 }
 
-/// The queue; its threads end when it is dropped.
+/// The queue. Its threads end when it is dropped.
 pub(super) struct Queue {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -69,7 +69,7 @@ impl Queue {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When one cannot be started.
+    /// When a thread cannot be started.
     pub(super) fn start(threads: usize, length: usize, max_wait: Duration) -> std::io::Result<Self> {
         let state = Mutex::new(State { turns: Turns::new(length), is_closed: false });
         let shared = Arc::new(Shared { state, changed: Condvar::new(), work_micros: AtomicU64::new(0) });
@@ -101,13 +101,13 @@ impl Queue {
         }
     }
 
-    /// Has it watched from now on.
+    /// Records metrics from now on.
     pub(super) fn watch(&self, queue: metrics::Queue) {
         let _ = self.watched.set(queue);
     }
 
-    /// Has a thread do this when it is the turn of the caller's network, and waits for it. The work is left undone when the
-    /// caller goes away before it begins.
+    /// Runs the work on a thread when it is the turn of the caller's network, and waits for the result. The work is
+    /// skipped if the caller goes away before it begins.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         address: IpAddr,
@@ -120,11 +120,11 @@ impl Queue {
             let _ = answer.send(work());
         });
         self.add(network, Job { begins, watched: self.watched.get().map(metrics::Queue::enter), work })?;
-        // Only the wait is bounded: work that has begun is not thrown away.
+        // Only the wait is bounded: work that has begun is completed.
         match timeout(self.max_wait, begun).await {
-            // There is no answer where the work panicked.
+            // No result: the work panicked.
             Ok(Ok(())) => answered.await.map_err(|_| self.busy(0)),
-            // It gave up its place, or waited too long.
+            // The job lost its place, or waited too long.
             Ok(Err(_)) | Err(_) => Err(self.busy(self.shared.lock().turns.ahead_of(network))),
         }
     }
@@ -140,7 +140,7 @@ impl Queue {
         }
     }
 
-    /// Nobody waits for longer than `max_wait`, so what waits now is gone by then.
+    /// No job waits for longer than `max_wait`, so the jobs ahead are gone by then.
     fn busy(&self, ahead: usize) -> Busy {
         let each = Duration::from_micros(self.shared.work_micros.load(Ordering::Relaxed));
         let rounds = u32::try_from(ahead.div_ceil(self.threads.len().max(1))).unwrap_or(u32::MAX);
@@ -164,13 +164,13 @@ impl Shared {
     fn work(&self) {
         step_back();
         while let Some((network, job)) = self.next() {
-            // A caller that hung up, or gave up, is not worked for.
+            // Skip jobs whose caller has gone away.
             if job.begins.send(()).is_ok() {
                 if let Some(watched) = job.watched {
                     watched.served();
                 }
                 let begin = Instant::now();
-                // The thread serves everybody: it outlives whatever one password does to it.
+                // The thread serves all callers, so it must survive a panic over one password.
                 if catch_unwind(AssertUnwindSafe(job.work)).is_err() {
                     tracing::error!("password work panicked");
                 }
@@ -201,7 +201,7 @@ impl Shared {
     }
 }
 
-/// On Linux a priority is a thread's own (POSIX would have it the process's).
+/// Lowers the thread's priority. On Linux it belongs to the thread (POSIX would have it the process's).
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {

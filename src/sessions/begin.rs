@@ -1,5 +1,5 @@
-//! How a session begins: a log-in whose password was right is looked at once more, when nobody can change the account or
-//! the client any more.
+//! Begins a session after a password was found right. The transaction locks the account and the client and checks both
+//! again.
 
 use super::error::SessionError;
 use super::issue::Issued;
@@ -15,25 +15,25 @@ use crate::tokens::scope::ScopeSet;
 /// The generation of a session's first refresh token.
 const FIRST_GENERATION: i64 = 1;
 
-/// A log-in whose password was right.
+/// A login whose password was right.
 #[derive(Clone)]
 pub(crate) struct LogIn {
     /// The account as it was when the password was compared.
     pub user: UserRow,
     pub renewed_hash: Option<String>,
-    /// The scope that was asked for, if any.
+    /// The requested scope, if any.
     pub asked: Option<ScopeSet>,
     pub origin: Origin,
 }
 
-/// How a log-in ended inside the transaction.
+/// The outcome of a login inside the transaction.
 enum Opened {
     Session { id: Id, scope: ScopeSet, client: Client, ended: Vec<Ended> },
     Refused(SessionError),
     HashReplaced,
 }
 
-/// What a session begins with.
+/// The terms of a new session.
 struct Terms {
     lives: Lives,
     session_ttl_seconds: u64,
@@ -42,7 +42,7 @@ struct Terms {
 }
 
 impl Sessions {
-    /// Begins a session; `None` where the account has another hash by now, with which the password must be compared.
+    /// Begins a session. `None`: the account has another hash by now, and the password must be compared with that one.
     pub(crate) async fn open(&self, log_in: LogIn, client: &Client) -> Result<Option<Issued>, SessionError> {
         let now = Timestamp::now();
         let secret = SessionSecret::generate()?;
@@ -119,7 +119,7 @@ fn session(log_in: &LogIn, client: &Client, scope: &ScopeSet, terms: &Terms, now
     }
 }
 
-/// What the user and the client may both have of what was asked for.
+/// The scopes that user and client may both have, of the requested ones.
 fn granted(asked: Option<&ScopeSet>, is_admin: bool, of_client: &ScopeSet) -> Result<ScopeSet, SessionError> {
     let may_have = ScopeSet::of_user(is_admin).intersection(of_client);
     let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));

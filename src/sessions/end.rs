@@ -1,4 +1,4 @@
-//! How sessions end, and what is done in the name of one that has not.
+//! Ends sessions, and writes on behalf of those that have not ended.
 
 use super::Sessions;
 use super::revocations::store::{Which, end_sessions};
@@ -6,14 +6,14 @@ use crate::accounts::store::{self as accounts, UserRow};
 use crate::db::{Conn, Db, Id, StoreError, Timestamp};
 use crate::sessions::store;
 
-/// Who makes a request, and in which session.
+/// The account and the session that a request acts for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
     pub user_id: Id,
     pub session_id: Id,
 }
 
-/// Why a caller may do nothing any more, although the access token was good when the request came.
+/// Why a caller is refused although its access token was valid when the request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallerGone {
     /// The account was deleted or disabled.
@@ -23,8 +23,8 @@ pub(crate) enum CallerGone {
 }
 
 impl Sessions {
-    /// Writes in the name of a caller. A request may have waited since its token was checked, for its body, a hash or the
-    /// database, so inside the transaction the account and the session are looked at again.
+    /// Writes on behalf of a caller. A request may have waited since its token was checked (for its body, a hash or the
+    /// database), so the transaction checks the account and the session again.
     pub(crate) async fn write_as<T, F>(&self, caller: Caller, work: F) -> Result<Result<T, CallerGone>, StoreError>
     where
         T: Send + 'static,
@@ -33,7 +33,7 @@ impl Sessions {
         let Caller { user_id, session_id } = caller;
         self.db
             .write(move |conn| {
-                // No log-in that knows the old state may begin a session until this is done.
+                // Until this commits, no login that read the old state can begin a session.
                 accounts::lock_user(conn, user_id)?;
                 let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
                     return Ok(Err(CallerGone::Account));
@@ -48,8 +48,8 @@ impl Sessions {
             .await
     }
 
-    /// Makes a change to the caller's account and ends its sessions, but for one, if its hash is still the one that the
-    /// password was compared with; whether it is.
+    /// Changes the caller's account and ends its sessions, except one, if the account still has the hash that the
+    /// password was compared with. Returns whether it has.
     pub(crate) async fn change_account<F>(
         &self,
         caller: Caller,
@@ -74,14 +74,14 @@ impl Sessions {
         Ok(changed.map(|ended| ended.inspect(|ended| self.revocations.add(ended, now)).is_some()))
     }
 
-    /// Ends a session of that user; false when there is none such.
+    /// Ends a session of that user. Returns false if the user has no such live session.
     pub(crate) async fn end(&self, user_id: Id, id: Id, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.db.write(move |conn| end_sessions(conn, Which::One { user_id, id }, now)).await?;
         self.revocations.add(&ended, now);
         Ok(!ended.is_empty())
     }
 
-    /// Ends sessions of the caller's account; how many.
+    /// Ends sessions of the caller's account and returns how many.
     pub(crate) async fn end_as(
         &self,
         caller: Caller,
@@ -96,10 +96,10 @@ impl Sessions {
     }
 }
 
-/// Ends all sessions of a user, whichever process serves them.
+/// Ends all sessions of a user, in every process.
 pub(crate) async fn end_sessions_of_user(db: &Db, user_id: Id, now: Timestamp) -> Result<(), StoreError> {
     db.write(move |conn| {
-        // A log-in that is under way is done before these are ended, or begins its session afterwards.
+        // A concurrent login commits first and is ended here, or begins its session afterwards.
         accounts::lock_user(conn, user_id)?;
         end_sessions(conn, Which::AllOf { user_id, except: None }, now).map(drop)
     })

@@ -1,4 +1,4 @@
-//! Why a session does not begin or go on.
+//! Why a session cannot begin or continue.
 
 use crate::clients::ClientError;
 use crate::db::StoreError;
@@ -11,13 +11,13 @@ pub(crate) enum SessionError {
     NoAccount,
     /// The refresh token is unknown, used, expired, revoked or another client's.
     InvalidRefreshToken,
-    /// None of the scopes that were asked for is allowed to this user and client.
+    /// None of the requested scopes is allowed for this user and client.
     NoScopeLeft,
-    /// A refresh asks for more than was granted.
+    /// A refresh requests more than was granted.
     WiderScope,
-    /// The client may not go on.
+    /// The client was removed or changed, or may no longer use the grant.
     Client(ClientError),
-    /// The database does not do its part.
+    /// The database failed.
     Store(StoreError),
     /// A token could not be made.
     Key(KeyError),

@@ -1,4 +1,4 @@
-//! The tokens of a session.
+//! Issues the tokens of a session.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use crate::tokens::scope::ScopeSet;
 /// An access token, and the live refresh token of its session.
 pub(crate) struct Issued {
     pub access_token: String,
-    /// How long the access token lives, in seconds.
+    /// Lifetime of the access token, in seconds.
     pub expires_in: u64,
     pub refresh_token: String,
     /// What the access token may be used for.
@@ -22,8 +22,8 @@ pub(crate) struct Issued {
 }
 
 impl Sessions {
-    /// Signs an access token for a session and writes down its live refresh token. When the access token expires is noted
-    /// with the session already, so the client and the time are those of that write.
+    /// Signs an access token for a session and encodes its live refresh token. The session's row already records when
+    /// the access token expires, so `client` and `now` are those of that write.
     pub(super) fn issue(
         &self,
         user_id: Id,

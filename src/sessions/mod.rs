@@ -1,5 +1,4 @@
-//! Sessions: how they are looked up and recognised in an access token. How they begin, are renewed and end stands in
-//! `begin`, `renew` and `end`.
+//! Sessions: looks them up and checks access tokens against them. `begin`, `renew` and `end` do the rest.
 
 pub(crate) mod begin;
 pub(crate) mod end;
@@ -33,25 +32,25 @@ use rotation::{Verdict, judge};
 use store::SessionRow;
 use uses::Uses;
 
-/// Where a sign-in comes from, as the user is shown it.
+/// Where a login came from, as shown to the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub ip: IpAddr,
     pub user_agent: Option<String>,
 }
 
-/// How long the tokens of a client live.
+/// Lifetimes of a client's tokens.
 #[derive(Clone, Copy)]
 pub(crate) struct Lives {
     pub access_ttl_seconds: u64,
-    /// A refresh token that is not used.
+    /// Of a refresh token that is not used.
     pub refresh_ttl_seconds: u64,
-    /// The refresh token before, after a rotation.
+    /// Of the previous refresh token, after a rotation.
     pub grace_seconds: u64,
 }
 
 impl Lives {
-    /// As the settings say; a client may have its own.
+    /// The lifetimes in the settings; a client may have its own.
     pub(crate) fn of(settings: &TokenSettings) -> Self {
         Self {
             access_ttl_seconds: settings.access_ttl_seconds,
@@ -78,7 +77,7 @@ pub(crate) struct Sessions {
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) revocations: Revocations,
     pub(crate) uses: Uses,
-    /// When the last look for unknown keys was over.
+    /// When the last search for unknown keys ended.
     pub(crate) looked_for_keys_at: Mutex<Option<Instant>>,
 }
 
@@ -110,17 +109,17 @@ impl Sessions {
         Ok(claims)
     }
 
-    /// Whether the access tokens of a session are refused, whatever they say.
+    /// Whether all access tokens of a session are refused.
     pub(crate) fn has_ended(&self, session_id: Id) -> bool {
         self.revocations.contains(session_id) || self.fails_closed()
     }
 
-    /// Notes that an access token was used, which proves that its answer arrived.
+    /// Notes that an access token was used, which proves that the response with it arrived.
     pub(crate) fn note_use(&self, claims: &AccessToken, now: Timestamp) {
         self.uses.note(claims.session_id, claims.generation, now);
     }
 
-    /// The session of a refresh token that would be accepted now and is the live one.
+    /// The session of a refresh token that is the live one and would be accepted now.
     pub(crate) async fn find_live(&self, text: &str, now: Timestamp) -> Result<Option<SessionRow>, StoreError> {
         let Some(token) = self.refresh_tokens.read(text) else { return Ok(None) };
         let grace_seconds = self.settings.refresh_grace_seconds;
@@ -136,14 +135,14 @@ impl Sessions {
             .await
     }
 
-    /// The session that a refresh token was issued for, used up or not.
+    /// The session that a refresh token was issued for, even if the token is used up.
     pub(crate) async fn find_of_refresh_token(&self, text: &str) -> Result<Option<SessionRow>, StoreError> {
         let Some(token) = self.refresh_tokens.read(text) else { return Ok(None) };
         let found = self.db.read(move |conn| store::find_session(conn, token.session_id)).await?;
         Ok(found.filter(|session| token.secret.matches(&session.secret_hash)))
     }
 
-    /// A page of the sessions of a user that have not ended, newest first, and one more where there is a next page.
+    /// A page of a user's live sessions, newest first, plus one more if there is a next page.
     pub(crate) async fn list(&self, user_id: Id, page: Page, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         self.db.read(move |conn| store::list_sessions(conn, user_id, page, now)).await
     }
@@ -152,7 +151,7 @@ impl Sessions {
         &self.settings
     }
 
-    /// A key that all replicas share, for another purpose than tokens.
+    /// A key for a purpose other than tokens, the same on all replicas.
     pub(crate) fn derive_key(&self, purpose: &str) -> Vec<u8> {
         self.refresh_tokens.derive_key(purpose)
     }

@@ -1,10 +1,10 @@
-//! Refresh tokens, which are derived and not stored.
+//! Refresh tokens. They are derived, not stored.
 //!
 //! A token is `kfr_` and the base64url of: session id (8 bytes), generation (8), session secret (32), and the
-//! HMAC-SHA256 (32) of the three under a key of the server. The session secret is made at log-in; the database keeps
-//! only its SHA-256. So the token after a presented one can be derived again when its answer was lost, while
-//! - who reads the database, server key included, lacks every session's secret and can make no token;
-//! - who holds an old token lacks the server key and cannot make the one after it.
+//! HMAC-SHA256 (32) of the three under a key of the server. The session secret is made at login; the database keeps
+//! only its SHA-256. So the successor of a presented token can be derived again if the response with it was lost, while
+//! - an attacker who reads the database, server key included, lacks every session's secret and can make no token;
+//! - an attacker who holds an old token lacks the server key and cannot make its successor.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -29,7 +29,7 @@ impl SessionSecret {
         random_bytes().map(Self)
     }
 
-    /// What the database keeps.
+    /// The SHA-256 that the database keeps.
     pub(crate) fn hash(&self) -> Vec<u8> {
         digest(&SHA256, &self.0).as_ref().to_vec()
     }
@@ -39,7 +39,7 @@ impl SessionSecret {
     }
 }
 
-/// A refresh token whose MAC was checked: it was issued here, though it may be used up since.
+/// A refresh token with a valid MAC: it was issued here, but may be used up.
 #[derive(Clone)]
 pub(crate) struct RefreshToken {
     pub(crate) session_id: Id,
@@ -55,12 +55,12 @@ impl RefreshTokens {
         Self(Key::new(HMAC_SHA256, key))
     }
 
-    /// A key for another purpose. What it is derived from is shorter than what tokens are made of.
+    /// A key for another purpose. The purpose is shorter than the message of a token, so their MACs never coincide.
     pub(crate) fn derive_key(&self, purpose: &str) -> Vec<u8> {
         sign(&self.0, purpose.as_bytes()).as_ref().to_vec()
     }
 
-    /// The token of that session and generation; always the same one.
+    /// Encodes the token of that session and generation; always the same one.
     pub(crate) fn write(&self, session_id: Id, generation: i64, secret: &SessionSecret) -> String {
         let mut bytes = Vec::with_capacity(MESSAGE_BYTES + 32);
         bytes.extend_from_slice(&session_id.get().to_be_bytes());
@@ -71,7 +71,7 @@ impl RefreshTokens {
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Reads a token; `None` for anything that was not issued here.
+    /// Decodes a token; `None` if it was not issued here.
     pub(crate) fn read(&self, token: &str) -> Option<RefreshToken> {
         let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
         let (message, mac) = bytes.split_at_checked(MESSAGE_BYTES)?;

@@ -1,4 +1,4 @@
-//! How a session is renewed (RFC 6749 §6), by the rotation rule.
+//! Renews a session (RFC 6749 §6) by the rotation rule.
 
 use super::error::SessionError;
 use super::issue::Issued;
@@ -12,7 +12,7 @@ use crate::clients::{Client, Grant};
 use crate::db::{Conn, Id, StoreError, Timestamp};
 use crate::tokens::scope::ScopeSet;
 
-/// How a refresh ended inside the transaction.
+/// The outcome of a refresh inside the transaction.
 enum Refreshed {
     Issued { user_id: Id, client: Client, may_have: ScopeSet, generation: i64 },
     Refused(SessionError),
@@ -66,7 +66,7 @@ fn refresh_in(
     let lives = lives.for_client(client);
     loop {
         let Some(mut session) = store::find_session(conn, token.session_id)? else { return refused };
-        // A lifetime that was shortened since holds for the sessions that are there already.
+        // A lifetime that was shortened since also applies to existing sessions.
         let refresh_ttl_seconds = i64::try_from(lives.refresh_ttl_seconds).unwrap_or(i64::MAX);
         session.refresh_ttl_seconds = session.refresh_ttl_seconds.min(refresh_ttl_seconds);
         if session.client_id != client.id || !token.secret.matches(&session.secret_hash) {
@@ -87,16 +87,16 @@ fn refresh_in(
         if asked.is_some_and(|asked| !asked.is_subset_of(&granted)) {
             return Ok(Refreshed::Refused(SessionError::WiderScope));
         }
-        // Lost the race against another replica: look again what the token means now.
+        // `None`: another replica won the race. Judge the token again.
         if let Some(generation) = issue(conn, &session, verdict, lives, now)? {
-            // Rights that were taken away since do not come back with a refresh.
+            // A refresh does not restore rights that were withdrawn since.
             let may_have = granted.intersection(&ScopeSet::of_user(user.is_admin)).intersection(&client.scopes);
             return Ok(Refreshed::Issued { user_id: user.id, client: client.clone(), may_have, generation });
         }
     }
 }
 
-/// Notes that tokens are issued, of the next generation or of the live one again; `None` where the session has changed.
+/// Records that tokens are issued, of the next generation or of the live one again. `None`: the session has changed.
 fn issue(
     conn: &mut Conn,
     session: &SessionRow,

@@ -1,14 +1,14 @@
-//! The rotation rule: what a presented refresh token means, seen from its session.
+//! The rotation rule: what a refresh token means, given its session.
 //!
-//! One token of a session is live: the one of the newest generation. Honest clients lose answers, so the one just before
-//! is answered too, with the same live token, for a short time after its rotation, or as long as nobody has shown that
-//! the live one arrived. Everything older is a copy in the wrong hands.
+//! One token of a session is live: the one of the newest generation. Honest clients lose responses, so the previous one
+//! is accepted too and gets the same live token: for a short time after its rotation, or until a use proves that the
+//! live one arrived. Everything older is a copy in the wrong hands.
 
 use crate::db::Timestamp;
 use crate::sessions::store::SessionRow;
 
-/// How much earlier than the rotation a request may seem to come, in seconds: clocks of replicas differ, and requests wait.
-/// Where it is more, the clock was set back, and the grace time is not stretched by that.
+/// How far before the rotation a request may seem to come, in seconds: clocks of replicas differ, and requests wait.
+/// Beyond that the clock was set back, which must not stretch the grace time.
 const EARLIER_SECONDS: u64 = 60;
 
 /// What to do with a presented refresh token.
@@ -16,15 +16,15 @@ const EARLIER_SECONDS: u64 = 60;
 pub(crate) enum Verdict {
     /// It is the live one: issue the next.
     Rotate,
-    /// Its answer was lost: give the live one again.
+    /// Its response was lost: issue the live one again.
     Repeat,
-    /// It was used by somebody else before: end the session.
+    /// Somebody else has used it before: end the session.
     Theft,
     /// The session has ended, or the token has expired.
     Ended,
 }
 
-/// Judges a token of that generation; `grace_seconds` is how long after a rotation the token before is answered.
+/// Judges a token of that generation. `grace_seconds` is how long after a rotation the previous token is accepted.
 pub(crate) fn judge(session: &SessionRow, generation: i64, grace_seconds: u64, now: Timestamp) -> Verdict {
     if session.revoked_at.is_some() || session.ends_at() <= now {
         return Verdict::Ended;

@@ -12,15 +12,15 @@ use crate::db::{Conn, Id, StoreError, Timestamp, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// `tokens_expire_at` as it is raised: a text with two times in it.
+/// The expression that raises `tokens_expire_at`: SQL with two bound times.
 type Raised = SqlLiteral<Nullable<BigInt>, Second>;
 type Second = UncheckedBind<SqlLiteral<Nullable<BigInt>, First>, AsExprOf<Timestamp, BigInt>>;
 type First = UncheckedBind<SqlLiteral<Nullable<BigInt>>, AsExprOf<Timestamp, BigInt>>;
 
-/// When a session ends that is not refreshed, spelt as in its index.
+/// When a session ends if it is not refreshed, spelled as in its index.
 const IDLE_UNTIL: &str = "refreshed_at + refresh_ttl_seconds * 1000";
 
-/// A sign-in.
+/// A session.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = sessions)]
 pub(crate) struct SessionRow {
@@ -41,7 +41,7 @@ pub(crate) struct SessionRow {
     pub ip: Option<String>,
 }
 
-/// A sign-in to be kept.
+/// A session to insert.
 #[derive(Insertable)]
 #[diesel(table_name = sessions)]
 pub(crate) struct NewSession {
@@ -62,7 +62,7 @@ pub(crate) struct NewSession {
 }
 
 impl SessionRow {
-    /// When it ends, unless it is refreshed before.
+    /// When the session ends, unless it is refreshed before.
     pub(crate) fn ends_at(&self) -> Timestamp {
         let idle_until = self.refreshed_at.plus_seconds(u64::try_from(self.refresh_ttl_seconds).unwrap_or_default());
         idle_until.min(self.expires_at)
@@ -77,7 +77,7 @@ pub(crate) fn find_session(conn: &mut Conn, id: Id) -> Result<Option<SessionRow>
     query::find(conn, sessions::table.find(id).select(query::columns_of::<SessionRow>()))
 }
 
-/// A page of the sessions of a user that have not ended, and one more where there is a next page.
+/// A page of a user's live sessions, plus one more if there is a next page.
 pub(crate) fn list_sessions(conn: &mut Conn, user_id: Id, page: Page, now: Timestamp) -> Result<Vec<SessionRow>> {
     let before = page.after.map_or(Id::MAX.get() + 1, Id::get);
     Ok(sessions::table
@@ -89,7 +89,7 @@ pub(crate) fn list_sessions(conn: &mut Conn, user_id: Id, page: Page, now: Times
         .load(conn)?)
 }
 
-/// The newest of those sessions of a user that have not ended and leave no room for one more; `max` is at least 1.
+/// The newest of a user's live sessions that must end to make room for one more. `max` is at least 1.
 pub(crate) fn find_surplus(conn: &mut Conn, user_id: Id, max: u32, now: Timestamp) -> Result<Option<Id>> {
     let live = sessions::table
         .filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()))
@@ -100,7 +100,7 @@ pub(crate) fn find_surplus(conn: &mut Conn, user_id: Id, max: u32, now: Timestam
     )
 }
 
-/// Moves a session from its generation to the next: a compare-and-swap, so that of two at once only one succeeds.
+/// Moves a session to its next generation by compare-and-swap: of two concurrent attempts only one succeeds.
 /// `tokens_expire_at` is for the access token that is issued then.
 pub(crate) fn update_generation(
     conn: &mut Conn,
@@ -123,7 +123,7 @@ pub(crate) fn update_generation(
     Ok(execute_on_either(conn, update)? == 1)
 }
 
-/// Notes that the live tokens of a session are issued once more; false where they are no longer the live ones.
+/// Records that the live tokens of a session are issued once more. Returns false if they are no longer the live ones.
 pub(crate) fn update_repeated(
     conn: &mut Conn,
     session: &SessionRow,
@@ -138,8 +138,8 @@ pub(crate) fn update_repeated(
     Ok(execute_on_either(conn, update)? == 1)
 }
 
-/// The present `tokens_expire_at`, or this one where it is later. The database compares, since another replica may raise
-/// it at the same time. Where nothing was noted, a token that was issued at the last use may live for a day.
+/// The later of the present `tokens_expire_at` and this one. The database compares them, because another replica may
+/// raise it at the same time. If none is recorded, a token that was issued at the last use may live for a day.
 fn raised(to: Timestamp) -> Raised {
     const PRESENT: &str = "COALESCE(tokens_expire_at, last_used_at + 86400000)";
     sql(&format!("CASE WHEN {PRESENT} < "))
@@ -149,7 +149,7 @@ fn raised(to: Timestamp) -> Raised {
         .sql(&format!(" ELSE {PRESENT} END"))
 }
 
-/// Notes that an access token of that generation was used.
+/// Records that an access token of that generation was used.
 pub(crate) fn update_use(conn: &mut Conn, id: Id, generation: i64, at: Timestamp) -> Result<()> {
     update_last_use(conn, id, at)?;
     let unproven = sessions::table.find(id).filter(sessions::proven_generation.lt(generation));
@@ -157,23 +157,23 @@ pub(crate) fn update_use(conn: &mut Conn, id: Id, generation: i64, at: Timestamp
     Ok(())
 }
 
-/// Notes that tokens of a session were used. The time never goes back, though the clock may: no access token of the session
-/// was issued later.
+/// Records that tokens of a session were used. The time never goes back, even if the clock does, so that no access
+/// token of the session was issued later.
 fn update_last_use(conn: &mut Conn, id: Id, at: Timestamp) -> Result<()> {
     let earlier = sessions::table.find(id).filter(sessions::last_used_at.lt(at));
     execute_on_either(conn, diesel::update(earlier).set(sessions::last_used_at.eq(at)))?;
     Ok(())
 }
 
-/// Deletes some of what nobody can need any more; whether there may be more.
+/// Deletes a batch of sessions and revocations that are no longer needed. Returns whether there may be more.
 pub(crate) fn delete_expired(
     conn: &mut Conn,
     revocations_before: Timestamp,
     sessions_before: Timestamp,
 ) -> Result<bool> {
     const BATCH: i64 = 500;
-    // Two statements, so that each can use its index, and in the order of that index: a planner that expects many rows
-    // would otherwise read the table until it has found enough, which is all of it where there are none.
+    // Two statements, so that each can use its index, and in the order of that index: otherwise a planner that expects
+    // many rows reads the table until it has found enough, which is all of it if there are none.
     let sessions = || sessions::table.select(sessions::id).limit(BATCH);
     let (over, idle_until) = (sessions::expires_at, || sql::<BigInt>(IDLE_UNTIL));
     let mut old: Vec<Id> = sessions().filter(over.lt(sessions_before)).order(over).load(conn)?;
@@ -192,7 +192,7 @@ pub(crate) fn delete_expired(
     Ok(may_be_more || is_full(done.len()))
 }
 
-/// The addresses that the sessions of an account come from, so many at the most.
+/// Up to `limit` addresses that the sessions of an account came from.
 pub(crate) fn list_addresses(conn: &mut Conn, user_id: Id, limit: i64) -> Result<Vec<String>> {
     let addresses = sessions::table.filter(sessions::user_id.eq(user_id)).select(sessions::ip).distinct();
     let addresses: Vec<Option<String>> = addresses.limit(limit).load(conn)?;

@@ -1,4 +1,4 @@
-//! What sessions need done now and then: news read, uses written, leftovers deleted.
+//! Periodic work for sessions: reads the feed, writes uses, deletes leftovers.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,13 @@ use super::uses::Noted;
 use crate::db::{StoreError, Timestamp};
 use crate::sessions::store;
 
-/// How long ended sessions are kept, in seconds: somebody may ask what became of one.
+/// How long ended sessions are kept, in seconds: users may ask what became of one.
 const KEEP_ENDED_SECONDS: u64 = 7 * 86400;
-/// How long revocations are kept when no access token needs them any more, in seconds: the clock may be ahead, and be set back.
+/// How long revocations are kept after the last access token that needs them, in seconds: a clock that is ahead may be
+/// set back.
 const KEEP_REVOCATIONS_SECONDS: u64 = 86400;
 
-/// How often an unknown key may send a replica to the database.
+/// Minimum time between two reads of the database for unknown keys.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 impl Sessions {
@@ -37,28 +38,28 @@ impl Sessions {
         Ok(())
     }
 
-    /// Deletes some sessions and revocations that have long expired; whether there may be more.
+    /// Deletes a batch of sessions and revocations that expired long ago. Returns whether there may be more.
     pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<bool, StoreError> {
         let sessions_before = now.minus_seconds(KEEP_ENDED_SECONDS);
         let revocations_before = now.minus_seconds(KEEP_REVOCATIONS_SECONDS);
         self.db.write(move |conn| store::delete_expired(conn, revocations_before, sessions_before)).await
     }
 
-    /// Whether revocations can be learned of.
+    /// Whether the revocation feed is up to date.
     pub(crate) fn hears_revocations(&self) -> bool {
         !self.revocations.is_broken()
     }
 
-    /// How old the newest news of revocations are.
+    /// Time since the revocation feed was last read.
     pub(crate) fn revocation_feed_age(&self) -> Duration {
         self.revocations.age()
     }
 
-    /// Looks for keys that this replica does not know, five times a second at the most; whether one should be asked for again.
-    /// Requests that come meanwhile wait for that look instead of being refused.
+    /// Looks for keys that this replica does not know, at most five times a second. Returns whether to look the key up
+    /// again. Requests that arrive meanwhile wait for that reload instead of being refused.
     pub(crate) async fn look_for_new_keys(&self, now: Timestamp) -> bool {
         let mut looked_at = self.looked_for_keys_at.lock().await;
-        // What was looked for just now may have been found since this was asked.
+        // Another task may have reloaded the keys while this one waited for the lock.
         if looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             return true;
         }

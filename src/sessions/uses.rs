@@ -1,15 +1,15 @@
-//! Which sessions' access tokens were used: noted in memory, written to the database in batches.
+//! Uses of the sessions' access tokens: noted in memory, written to the database in batches.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::db::{Id, Timestamp};
 
-/// How often a session's `last_used_at` is written at the most, in seconds.
+/// Minimum time between two writes of a session's `last_used_at`, in seconds.
 const WRITE_EVERY_SECONDS: u64 = 10;
-/// A session that was not used for so long is forgotten here, in seconds.
+/// A session unused for this long is forgotten here, in seconds.
 const FORGET_AFTER_SECONDS: u64 = 3600;
-/// How often is looked for those, in seconds: it takes a look at every session, while requests wait.
+/// Seconds between sweeps. A sweep visits every session and holds the lock.
 const SWEEP_EVERY_SECONDS: u64 = 60;
 
 /// The newest use of each session.
@@ -19,7 +19,7 @@ pub(crate) struct Uses(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     uses: HashMap<Id, Use>,
-    /// The sessions of which there is something to be written.
+    /// The sessions with something to write.
     news: HashSet<Id>,
     swept_at: Option<Timestamp>,
 }
@@ -32,7 +32,7 @@ struct Use {
 }
 
 impl Use {
-    /// Whether the database should know of it: of a new generation at once, of a later time now and then.
+    /// Whether to write it: a new generation at once, a later time now and then.
     fn is_news(&self) -> bool {
         self.written.is_none_or(|(generation, at)| {
             generation < self.generation || at.plus_seconds(WRITE_EVERY_SECONDS) <= self.at
@@ -40,7 +40,7 @@ impl Use {
     }
 }
 
-/// A use to be written.
+/// A use to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Noted {
     pub session_id: Id,
@@ -49,7 +49,7 @@ pub(crate) struct Noted {
 }
 
 impl Uses {
-    /// Notes a use; on the path of every request, so it does nothing else.
+    /// Notes a use. Every request runs this, so it does nothing else.
     pub(crate) fn note(&self, session_id: Id, generation: i64, at: Timestamp) {
         let mut inner = self.lock();
         let used = inner.uses.entry(session_id).or_insert(Use { generation, at, written: None });
@@ -60,14 +60,14 @@ impl Uses {
         }
     }
 
-    /// What the database does not know yet.
+    /// The uses that the database does not have yet.
     pub(crate) fn unwritten(&self) -> Vec<Noted> {
         let inner = self.lock();
         let news = inner.news.iter().filter_map(|id| inner.uses.get_key_value(id));
         news.map(|(id, used)| Noted { session_id: *id, generation: used.generation, at: used.at }).collect()
     }
 
-    /// Remembers that these are in the database, and forgets sessions that are no longer used.
+    /// Marks these as written, and forgets sessions that are no longer used.
     pub(crate) fn mark_written(&self, written: &[Noted], now: Timestamp) {
         let mut inner = self.lock();
         let Inner { uses, news, swept_at } = &mut *inner;
@@ -78,7 +78,7 @@ impl Uses {
                 news.remove(&noted.session_id);
             }
         }
-        // A clock that was set back does not put it off.
+        // A clock that was set back must not delay the sweep.
         if swept_at.is_none_or(|at| now < at || at.plus_seconds(SWEEP_EVERY_SECONDS) <= now) {
             *swept_at = Some(now);
             uses.retain(|_, used| used.at.plus_seconds(FORGET_AFTER_SECONDS) > now);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::scope::ScopeSet;
 use crate::db::Id;
 
-/// The claims of an access token. All but `nbf` and `gen` are in every one.
+/// The claims of an access token. Only `nbf` and `gen` are optional.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccessToken {
     /// Who issued it: `token.issuer`.
@@ -14,12 +14,12 @@ pub struct AccessToken {
     /// The account it speaks for.
     #[serde(rename = "sub", serialize_with = "as_text", deserialize_with = "from_text")]
     pub user_id: Id,
-    /// Whom it is for: `token.audience`, possibly among others.
+    /// The audience: `token.audience`, possibly among others.
     pub aud: Audience,
     /// When it expires, in seconds since the Unix epoch.
     #[serde(rename = "exp")]
     pub expires_at: i64,
-    /// Before when it is not valid, in seconds since the Unix epoch; ours have none.
+    /// It is not valid before this time, in seconds since the Unix epoch; ours have none.
     #[serde(rename = "nbf", default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<i64>,
     /// When it was issued, in seconds since the Unix epoch.
@@ -35,7 +35,7 @@ pub struct AccessToken {
     /// The session it belongs to.
     #[serde(rename = "sid", serialize_with = "as_text", deserialize_with = "from_text")]
     pub session_id: Id,
-    /// The refresh token that was handed out with it: its number in the session.
+    /// The number, within the session, of the refresh token that was issued with it.
     #[serde(rename = "gen", default)]
     pub generation: i64,
 }
@@ -51,7 +51,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether it holds that one.
+    /// Whether it contains that audience.
     #[must_use]
     pub fn contains(&self, audience: &str) -> bool {
         match self {

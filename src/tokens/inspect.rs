@@ -1,6 +1,6 @@
-//! An access token explained to a person: what it says, and every reason why it would be refused.
+//! Explains an access token to a person: what it says, and every reason why it would be refused.
 //!
-//! [`jwt::check`](super::jwt::check) decides; this tells. It looks at all of it, where the other stops at the first fault.
+//! [`jwt::check`](super::jwt::check) stops at the first fault; this lists them all.
 
 use serde_json::{Map, Value};
 
@@ -12,30 +12,30 @@ const REQUIRED: [&str; 9] = ["iss", "sub", "aud", "exp", "iat", "jti", "client_i
 /// The claims that are times, in seconds since the Unix epoch.
 const TIMES: [&str; 3] = ["exp", "iat", "nbf"];
 
-/// What a good token would be.
+/// What a valid token has.
 pub(crate) struct Expected {
     /// `None`: any.
     pub issuer: Option<String>,
-    /// `None`: any, for nobody publishes it.
+    /// `None`: any, because it is not published.
     pub audience: Option<String>,
     /// By their `kid`.
     pub keys: Vec<(String, CheckingKey)>,
-    /// Where the keys are from, for messages.
+    /// Where the keys come from, for messages.
     pub source: String,
 }
 
-/// What is told of a token.
+/// The result of an inspection.
 pub(crate) struct Inspected {
-    /// Header and claims, a line each.
+    /// Header and claims, one member a line.
     pub lines: Vec<String>,
-    /// Why it would be refused; empty: it is good.
+    /// Why it would be refused; empty for a valid token.
     pub faults: Vec<String>,
-    /// A sentence for a good token.
+    /// A sentence for a valid token.
     pub verdict: String,
 }
 
 impl Expected {
-    /// From the metadata (RFC 8414) and the keys (RFC 7517) of a service.
+    /// From a service's metadata (RFC 8414) and keys (RFC 7517).
     pub(crate) fn published(issuer: &str, jwks: &Value, url: &str) -> Self {
         let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
         let named = |jwk: &Value| Some((jwk.get("kid")?.as_str()?.to_owned(), CheckingKey::from_jwk(jwk)?));
@@ -48,7 +48,7 @@ impl Expected {
     }
 }
 
-/// Looks at everything that can be looked at.
+/// Checks everything that can be checked.
 pub(crate) fn inspect(token: &str, expected: &Expected, now: Timestamp) -> Inspected {
     let (Some(header), Some(claims)) = (part(token, 0), part(token, 1)) else {
         let fault = if token.is_empty() {
@@ -152,7 +152,7 @@ fn time_of(name: &str, value: &Value, now: Timestamp) -> Option<String> {
     })
 }
 
-/// Seconds in the two largest units that are not nothing.
+/// Seconds in the two largest units that are not zero.
 fn span(seconds: i64) -> String {
     let units = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s")];
     let mut rest = seconds;
@@ -167,7 +167,7 @@ fn span(seconds: i64) -> String {
     if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
 }
 
-/// Text of a stranger: what would move the terminal's cursor, or turn the text around, is escaped.
+/// Escapes what would move the terminal's cursor or reverse the text: the token is not trusted.
 fn shown(text: &str) -> String {
     let is_plain = |c: char| {
         !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

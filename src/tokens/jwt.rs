@@ -1,7 +1,8 @@
 //! Signing and checking access tokens. The only file that knows `jsonwebtoken`.
 //!
-//! Of the library's defaults nothing is trusted (jsonwebtoken 11: it lets `typ`, `crit`, `nbf`, absent `iss` and `aud`
-//! and a minute after `exp` pass): it checks the signature, everything else is checked here, by RFC 8725.
+//! No default of the library is trusted (jsonwebtoken 11: it ignores `typ`, `crit`, `nbf`, an absent `iss` or `aud`,
+//! and accepts a token for a minute after `exp`). It checks the signature; this file checks everything else, by RFC
+//! 8725.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,11 +18,11 @@ use crate::db::Timestamp;
 
 /// The `typ` of an access token (RFC 9068 §2.1).
 const TYPE: &str = "at+jwt";
-/// The same with its prefix, which RFC 9068 §4 makes equal.
+/// The same with its prefix, which is equivalent (RFC 9068 §4).
 const TYPE_IN_FULL: &str = "application/at+jwt";
-/// How far the clocks of two replicas may differ, in seconds: for `nbf` and `iat`, never for `exp`.
+/// How far the clocks of two replicas may differ, in seconds. Applies to `nbf` and `iat`, never to `exp`.
 pub(crate) const CLOCK_SKEW_SECONDS: i64 = 5;
-/// A longer token is none of ours.
+/// Our tokens are never longer.
 const MAX_TOKEN_BYTES: usize = 8192;
 
 /// A key that signs and checks.
@@ -39,7 +40,7 @@ pub(crate) struct CheckingKey {
 }
 
 impl CheckingKey {
-    /// From a public key in JSON (RFC 7517 §4) that says for which algorithm it is.
+    /// From a public JWK (RFC 7517 §4) that names its algorithm.
     pub(crate) fn from_jwk(jwk: &Value) -> Option<Self> {
         let algorithm = jwk.get("alg")?.as_str()?.parse().ok()?;
         let key: Jwk = serde_json::from_value(jwk.clone()).ok()?;
@@ -50,14 +51,14 @@ impl CheckingKey {
         self.algorithm
     }
 
-    /// Whether the token bears this key's signature; nothing else is looked at.
+    /// Whether the token bears this key's signature. Checks nothing else.
     pub(crate) fn has_signed(&self, token: &str) -> bool {
         let validation = signature_only(library_name(self.algorithm));
         decode::<Map<String, Value>>(token, &self.checks, &validation).is_ok()
     }
 }
 
-/// Why a token was not accepted.
+/// Why a token was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("The access token is not valid")]
@@ -88,7 +89,7 @@ impl JwtKey {
         Ok(Self { header, signs, checks, validation: signature_only(algorithm) })
     }
 
-    /// What it takes to check what this key has signed.
+    /// The key that checks what this key has signed.
     pub(crate) fn checking(&self, algorithm: Algorithm) -> CheckingKey {
         CheckingKey { algorithm, checks: self.checks.clone() }
     }
@@ -98,7 +99,7 @@ impl JwtKey {
     }
 }
 
-/// Checks a token: its key is found by `kid`, and the key, not the token, says which algorithm it is for.
+/// Checks a token. `kid` selects the key; the key, not the token, determines the algorithm.
 pub(crate) fn check<'k>(
     token: &str,
     find_key: impl FnOnce(&str) -> Option<&'k JwtKey>,
@@ -120,7 +121,7 @@ pub(crate) fn check<'k>(
     Ok(claims)
 }
 
-/// Whether an accepted token is still good: also asked of a token whose signature was checked before.
+/// Whether an accepted token is still valid. Also checks tokens whose signature was checked before.
 pub(crate) fn check_times(claims: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
     let now = now.seconds();
     if claims.expires_at <= now {
@@ -139,7 +140,7 @@ fn check_claims(claims: &AccessToken, issuer: &str, audience: &str) -> Result<()
     if is_ours && is_whole { Ok(()) } else { Err(Refusal::Invalid) }
 }
 
-/// Whether the header has `crit` at all, which the library cannot tell from `"crit": null`. None that we write has it.
+/// Whether the header has `crit` at all; the library does not distinguish none from `"crit": null`. We never write it.
 fn names_crit(token: &str) -> bool {
     part(token, 0).is_none_or(|members| members.contains_key("crit"))
 }
@@ -155,7 +156,7 @@ fn has_our_type(header: &Header) -> bool {
     header.typ.as_deref().is_some_and(is_ours)
 }
 
-/// A validation that checks the signature under that one algorithm and leaves the claims to this file.
+/// A validation that checks only the signature, under that one algorithm. This file checks the claims.
 fn signature_only(algorithm: jsonwebtoken::Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
@@ -197,7 +198,7 @@ mod tests {
         JwtKey::new("kid", &material.expect("a key")).expect("usable")
     }
 
-    /// Under a key that is found whatever `kid` says.
+    /// Checks under a key that is found for any `kid`.
     fn checked(token: &str, key: &JwtKey) -> Result<Value, Refusal> {
         let now = Timestamp::from_millis(NOW_SECONDS * 1000);
         check(token, |_| Some(key), ISSUER, AUDIENCE, now).map(|claims| serde_json::to_value(claims).expect("JSON"))
@@ -222,7 +223,7 @@ mod tests {
         object
     }
 
-    /// A token of any header and claims with a good HS256 signature.
+    /// A token with this header, these claims and a valid HS256 signature.
     fn signed(header: &Value, claims: &Value) -> String {
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", encode(header), encode(claims));
@@ -264,7 +265,7 @@ mod tests {
         }
     }
 
-    /// Any JSON, and what stands in good tokens.
+    /// Any JSON, and values from valid tokens.
     fn value() -> impl Strategy<Value = Value> {
         let known =
             ["HS256", "none", "EdDSA", "AT+JWT", "application/at+jwt", "JWT", ISSUER, AUDIENCE, "7", "", "posts"];

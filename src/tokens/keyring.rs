@@ -1,8 +1,8 @@
-//! The keys that sign and check now: configured ones, or those that the replicas of a database share.
+//! The current signing keys: configured, or shared by the replicas of a database.
 //!
-//! A new key is published as soon as a replica has seen it ([`RELOAD_SECONDS`]) and signs [`ROTATION_DELAY_SECONDS`]
-//! after it was made. The one before it is published and accepted until its last token has expired: each process notes with
-//! the key how long its tokens live, before it signs with it.
+//! A new key is published as soon as a replica has seen it ([`RELOAD_SECONDS`]), and signs from
+//! [`ROTATION_DELAY_SECONDS`] after it was made. Its predecessor is published and accepted until its last token has
+//! expired: before a process signs with a key, it records with the key how long its tokens live.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -21,29 +21,29 @@ use crate::db::{Conn, Db, StoreError, Timestamp};
 
 /// How often a replica looks for new keys, in seconds.
 pub(crate) const RELOAD_SECONDS: u64 = 2;
-/// How long after it was made a new key begins to sign, in seconds: by then every replica knows it.
+/// How long after it was made a key begins to sign, in seconds: by then every replica knows it.
 const ROTATION_DELAY_SECONDS: u64 = 5;
 /// How much longer than its last token a key is kept, in seconds.
 const OVERLAP_SECONDS: u64 = 60;
-/// How long the tokens may live of a key of which nobody noted it, in seconds.
+/// Assumed lifetime of a key's tokens if none is recorded, in seconds.
 const UNKNOWN_TTL_SECONDS: u64 = TokenSettings::MAX_ACCESS_TTL_SECONDS;
-/// The name under which the key of the refresh tokens is kept.
+/// The name of the refresh tokens' key in the database.
 const REFRESH_KEY: &str = "refresh-token-mac";
 
-/// A key with its place in time.
+/// A key and when it is in use.
 pub(crate) struct RingKey {
     pub kid: String,
     pub algorithm: Algorithm,
     pub signs_from: Timestamp,
-    /// When it is no longer accepted; `None` while no other follows it.
+    /// When it is no longer accepted; `None` if no key follows it.
     pub accepted_until: Option<Timestamp>,
-    /// How long the tokens live that it has signed, as it is noted.
+    /// The longest recorded lifetime of the tokens that it has signed.
     longest_ttl_seconds: Option<i64>,
     pub jwk: Option<Value>,
     jwt: JwtKey,
 }
 
-/// Why the keys could not be had.
+/// Why the keys could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyringError {
     #[error("{0}")]
@@ -54,7 +54,7 @@ pub(crate) enum KeyringError {
     Store(#[from] StoreError),
 }
 
-/// The keys, exchanged as a whole when they change.
+/// The keys, replaced as a whole when they change.
 pub(crate) struct Keyring {
     settings: TokenSettings,
     keys: RwLock<Arc<Vec<RingKey>>>,
@@ -62,7 +62,7 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// Loads the keys; makes and keeps the first one where there is none.
+    /// Loads the keys; makes and stores the first one if there is none.
     pub(crate) async fn load(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Self, KeyringError> {
         if !is_configured(settings) {
             ensure_key(settings, db, now).await?;
@@ -88,7 +88,7 @@ impl Keyring {
         Self { settings: settings.clone(), keys, verified: VerifiedTokens::default() }
     }
 
-    /// Looks for keys that another process has made; also makes one when the newest has grown old.
+    /// Loads keys that another process has made. Makes one itself when the newest is due for rotation.
     pub(crate) async fn reload(&self, db: &Db, now: Timestamp) -> Result<(), KeyringError> {
         if is_configured(&self.settings) {
             return Ok(());
@@ -112,17 +112,17 @@ impl Keyring {
         Ok(())
     }
 
-    /// Signs with the key whose turn it is.
+    /// Signs with the newest key that has begun to sign.
     pub(crate) fn sign(&self, token: &AccessToken, now: Timestamp) -> Result<String, KeyError> {
         let keys = self.snapshot();
         let key = keys.iter().rev().find(|key| key.signs_from <= now).or(keys.first());
         key.ok_or(KeyError::Unusable)?.jwt.sign(token)
     }
 
-    /// Checks a token: signature and claims at the first time, its times at every time.
+    /// Checks a token: signature and claims the first time, its times every time.
     pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<Arc<AccessToken>, Refusal> {
         let fingerprint = VerifiedTokens::fingerprint(token);
-        // Before the keys: those that come with a later epoch are not older ones.
+        // Read the epoch before the keys, so that the keys are never older than it.
         let epoch = self.verified.epoch();
         if let Some(claims) = self.verified.find(&fingerprint) {
             check_times(&claims, now)?;
@@ -142,7 +142,7 @@ impl Keyring {
         json!({ "keys": published.collect::<Vec<_>>() })
     }
 
-    /// What a good token would be, for [`inspect`](super::inspect::inspect).
+    /// What a valid token has, for [`inspect`](super::inspect::inspect).
     pub(crate) fn expected(&self, now: Timestamp) -> Expected {
         let keys = self.snapshot();
         let accepted = keys.iter().filter(|key| key.is_accepted(now));
@@ -165,7 +165,7 @@ impl RingKey {
     }
 }
 
-/// Makes a new key of that algorithm, which begins to sign shortly; its name.
+/// Makes a new key of that algorithm, which begins to sign shortly, and returns its `kid`.
 pub(crate) async fn rotate(
     settings: &TokenSettings,
     db: &Db,
@@ -178,26 +178,26 @@ pub(crate) async fn rotate(
     Ok(kid)
 }
 
-/// How many keys lie in the database as they are.
+/// How many keys are stored unsealed in the database.
 pub(crate) fn count_unsealed(conn: &mut Conn) -> Result<usize, StoreError> {
     let refresh = store::find_secret(conn, REFRESH_KEY)?;
     let keys = store::list_keys(conn)?.into_iter().map(|key| key.private_key);
     Ok(keys.chain(refresh).filter(|kept| !is_sealed(kept)).count())
 }
 
-/// Whether the key comes from the configuration, and not from the database.
+/// Whether the key comes from the settings rather than the database.
 pub(crate) fn is_configured(settings: &TokenSettings) -> bool {
     settings.secret.is_some() || settings.private_key_file.is_some()
 }
 
-/// The key of the refresh tokens, made where there is none and kept for all replicas.
+/// The key of the refresh tokens, shared by all replicas. Makes and stores it if there is none.
 pub(crate) async fn refresh_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Vec<u8>, KeyringError> {
     let seal = Seal::new(settings.key_encryption_secret.as_ref())?;
     let fresh = KeyMaterial::generate(Algorithm::HS256)?;
     let closed = seal.close(REFRESH_KEY, fresh.to_bytes())?;
     let kept = db
         .write(move |conn| {
-            // Of two processes at once, one inserts and the other finds.
+            // Of two concurrent processes, one inserts and the other finds.
             conn.wait_for_turn()?;
             match store::find_secret(conn, REFRESH_KEY)? {
                 Some(value) => Ok(value),
@@ -226,8 +226,8 @@ fn configured(settings: &TokenSettings) -> Result<Option<KeyMaterial>, KeyringEr
     KeyMaterial::from_pem(settings.algorithm, &text).map(Some).map_err(|error| named(&error))
 }
 
-/// Makes a key at the first start, and where `token.algorithm` is no longer what it was when the newest was made. The
-/// first signs at once; one that follows another waits until every replica knows it.
+/// Makes a key at the first startup, and when `token.algorithm` has changed since the newest key was made. The first
+/// key signs at once; a later one waits until every replica knows it.
 async fn ensure_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<(), KeyringError> {
     let algorithm = settings.algorithm.as_str();
     let is_first = db.read(store::list_keys).await?.is_empty();
@@ -244,7 +244,7 @@ async fn replace_old_key(settings: &TokenSettings, db: &Db, now: Timestamp) -> R
     insert_if(db, is_wanted, || new_row(settings, settings.algorithm, now, signs_from)).await
 }
 
-/// Keeps a key if it is wanted, given the newest one; asked again under the lock.
+/// Inserts a key if the newest one calls for it; checks this again under the lock.
 async fn insert_if(
     db: &Db,
     is_wanted: impl Fn(Option<&KeyRow>) -> bool + Copy + Send + 'static,
@@ -283,7 +283,8 @@ fn new_row(
     })
 }
 
-/// All keys, for a process that signs: how long its tokens live is noted with each key that it may sign with from now on.
+/// All keys, for a process that signs. Records how long its tokens live with each key that it may sign with from now
+/// on.
 async fn list_to_sign(settings: &TokenSettings, db: &Db, now: Timestamp) -> Result<Vec<KeyRow>, KeyringError> {
     let ttl_seconds = i64::try_from(settings.access_ttl_seconds).unwrap_or(i64::MAX);
     let mut rows = db.read(store::list_keys).await?;
@@ -330,7 +331,7 @@ async fn read_keys(
     Ok(keys)
 }
 
-/// How long a key is accepted after another one has begun to sign.
+/// How long a key is accepted after its successor has begun to sign.
 fn overlap_seconds(key: &KeyRow) -> u64 {
     let longest = key.longest_ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     longest.unwrap_or(UNKNOWN_TTL_SECONDS).saturating_add(OVERLAP_SECONDS)

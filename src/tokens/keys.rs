@@ -1,4 +1,4 @@
-//! Signing keys: made here, or read from a PEM file or a configured secret.
+//! Signing keys: generated, or read from a PEM file or a configured secret.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -12,32 +12,32 @@ use serde_json::{Value, json};
 
 use crate::config::Algorithm;
 
-/// Bytes of a secret that the service makes for HS256.
+/// Length of a generated HS256 secret, in bytes.
 const SECRET_BYTES: usize = 32;
-/// RSA keys below this are refused (RFC 7518 §3.3), in bytes of the modulus.
+/// Smaller RSA keys are refused (RFC 7518 §3.3), in bytes of the modulus.
 const MIN_RSA_BYTES: usize = 256;
 
-/// A key could not be made, read or used.
+/// Why a key could not be made, read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The library refused it.
+    /// The cryptographic library refused it.
     #[error("the key cannot be used")]
     Unusable,
-    /// The file is no PEM, or holds no private key.
+    /// The file is not PEM, or holds no private key.
     #[error("no private key in PEM form (PKCS#8, or what openssl genrsa and openssl ecparam -genkey write) was found")]
     NoPrivateKey,
     /// The key is of another kind than `token.algorithm` needs.
     #[error("the key is not one for {0} (EdDSA: Ed25519, ES256: P-256, RS256: RSA of at least 2048 bits)")]
     WrongKind(&'static str),
-    /// The key in the database is sealed, and the secret that opens it is not the configured one.
+    /// The key in the database is sealed under another secret than the configured one.
     #[error("a key in the database is sealed under another token.key_encryption_secret than the configured one")]
     Sealed,
-    /// What the database holds is no key.
+    /// What the database holds is not a key.
     #[error("a key in the database is damaged")]
     Damaged,
 }
 
-/// Bytes that nobody can guess.
+/// Cryptographically secure random bytes.
 ///
 /// # Errors
 /// [`KeyError::Unusable`] when the system has no randomness.
@@ -47,7 +47,7 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], KeyError> {
     Ok(bytes)
 }
 
-/// A key with all that signing, checking and publishing need. Never printed.
+/// A key with everything that signing, checking and publishing need. Never printed.
 #[derive(Clone)]
 pub(crate) enum KeyMaterial {
     EdDSA { pkcs8: Vec<u8>, public: Vec<u8> },
@@ -57,7 +57,7 @@ pub(crate) enum KeyMaterial {
 }
 
 impl KeyMaterial {
-    /// Makes a new key.
+    /// Generates a new key.
     pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
         let unusable = |_| KeyError::Unusable;
         let random = SystemRandom::new();
@@ -117,7 +117,7 @@ impl KeyMaterial {
         }
     }
 
-    /// The private key in the form in which it is kept.
+    /// The private key in its stored form.
     pub(crate) fn to_bytes(&self) -> &[u8] {
         match self {
             Self::EdDSA { pkcs8, .. } | Self::ES256 { pkcs8, .. } | Self::RS256 { pkcs8, .. } => pkcs8,
@@ -134,7 +134,7 @@ impl KeyMaterial {
         }
     }
 
-    /// The key's name: the thumbprint of its public part (RFC 7638); for a secret, a hash that does not betray it.
+    /// The key's name: the thumbprint of its public part (RFC 7638); for a secret, a hash that does not reveal it.
     pub(crate) fn kid(&self) -> String {
         let canonical = match self.public_members() {
             Some(members) => members.to_string(),

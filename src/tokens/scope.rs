@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub mod scopes {
     use super::RequiredScope;
 
-    /// Read and change the own account.
+    /// Read and change the caller's own account.
     #[derive(Clone, Copy, Debug)]
     pub struct Profile;
 
@@ -14,11 +14,11 @@ pub mod scopes {
     #[derive(Clone, Copy, Debug)]
     pub struct Posts;
 
-    /// Act on everybody's accounts and posts; only for admins.
+    /// Act on all accounts and posts; admins only.
     #[derive(Clone, Copy, Debug)]
     pub struct Admin;
 
-    /// No scope in particular: any good token will do.
+    /// No particular scope: any valid token will do.
     #[derive(Clone, Copy, Debug)]
     pub struct Any;
 
@@ -41,11 +41,11 @@ pub mod scopes {
 
 /// The scope that a handler requires, named by a type.
 pub trait RequiredScope: 'static {
-    /// The scope's name; `None`: any good token will do.
+    /// The scope's name; `None`: any valid token will do.
     const NAME: Option<&'static str>;
 }
 
-/// Every scope with what it allows, in the order in which they are written.
+/// Every scope and what it allows, in the order in which a set is written.
 pub(crate) const KNOWN_SCOPES: [(&str, &str); 3] = [
     ("profile", "Read and change the own account"),
     ("posts", "Write, change and delete own posts"),
@@ -54,13 +54,13 @@ pub(crate) const KNOWN_SCOPES: [(&str, &str); 3] = [
 
 const ADMIN: &str = "admin";
 
-/// A set of known scopes; written space-separated, each once, in a fixed order.
+/// A set of known scopes, written separated by spaces, each once, in a fixed order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScopeSet(String);
 
 impl ScopeSet {
-    /// All that an account may have.
+    /// All scopes that an account may have.
     #[must_use]
     pub fn of_user(is_admin: bool) -> Self {
         Self::of(|name| is_admin || name != ADMIN)
@@ -69,7 +69,7 @@ impl ScopeSet {
     /// Reads a space-separated list.
     ///
     /// # Errors
-    /// The first scope that is not known, or is malformed.
+    /// [`UnknownScope`] if one of them is unknown or malformed.
     pub fn parse(text: &str) -> Result<Self, UnknownScope> {
         let asked: Vec<&str> = text.split(' ').filter(|name| !name.is_empty()).collect();
         let is_known = |name: &&&str| KNOWN_SCOPES.iter().any(|(known, _)| known == *name);
@@ -79,7 +79,7 @@ impl ScopeSet {
         }
     }
 
-    /// What both have.
+    /// The scopes that both sets have.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self::of(|name| self.contains(name) && other.contains(name))
@@ -97,7 +97,7 @@ impl ScopeSet {
         self.intersection(other) == *self
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -115,7 +115,7 @@ impl ScopeSet {
     }
 }
 
-/// A scope was asked for that does not exist.
+/// A requested scope does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error("A requested scope is unknown or malformed. Known are: profile, posts, admin")]
 pub struct UnknownScope;
@@ -147,12 +147,12 @@ mod tests {
         assert!(ScopeSet::of_user(false).is_subset_of(&all) && !all.is_subset_of(&ScopeSet::of_user(false)));
     }
 
-    /// Known scopes in any order and number, and the set that they are.
+    /// Known scopes in any order and number.
     fn known() -> impl Strategy<Value = Vec<&'static str>> {
         prop::collection::vec(prop::sample::select(KNOWN_SCOPES.map(|(name, _)| name).to_vec()), 0..8)
     }
 
-    /// What RFC 6749 §3.3 calls a scope-token, among them known ones and such that nearly are.
+    /// A scope-token (RFC 6749 §3.3): any one, a known one, or one that resembles a known one.
     fn token() -> impl Strategy<Value = String> {
         prop_oneof![
             "[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,12}",

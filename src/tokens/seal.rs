@@ -1,4 +1,4 @@
-//! Keeps secrets in the database sealed under `token.key_encryption_secret`: AES-256-GCM, the key by HKDF-SHA256.
+//! Seals secrets in the database under `token.key_encryption_secret`: AES-256-GCM, the key by HKDF-SHA256.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
@@ -8,10 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{KeyError, random_bytes};
 
-/// Marks a sealed value, and how.
+/// Marks a sealed value and its format.
 const PREFIX: &str = "sealed1:";
 
-/// Seals and opens; without a secret, values are kept as they are.
+/// Seals and opens. Without a secret, values are stored in clear.
 pub(crate) struct Seal(Option<LessSafeKey>);
 
 impl Seal {
@@ -19,7 +19,7 @@ impl Seal {
         secret.map(|secret| derive(secret.expose_secret().as_bytes())).transpose().map(Self)
     }
 
-    /// The text to keep. `name` is bound to it: a value moved to another row does not open.
+    /// The text to store. It is bound to `name`: a value moved to another row does not open.
     pub(crate) fn close(&self, name: &str, bytes: &[u8]) -> Result<String, KeyError> {
         let Some(key) = &self.0 else { return Ok(STANDARD.encode(bytes)) };
         let nonce = random_bytes::<NONCE_LEN>()?;
@@ -29,7 +29,7 @@ impl Seal {
         Ok(format!("{PREFIX}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat())))
     }
 
-    /// The bytes that were kept.
+    /// The bytes that were stored.
     pub(crate) fn open(&self, name: &str, text: &str) -> Result<Vec<u8>, KeyError> {
         let decode = |text: &str| STANDARD.decode(text).map_err(|_| KeyError::Damaged);
         let Some(sealed) = text.strip_prefix(PREFIX) else { return decode(text) };
@@ -42,13 +42,13 @@ impl Seal {
         Ok(opened.to_vec())
     }
 
-    /// Whether a value lies there in clear although it need not.
+    /// Whether a value is stored in clear although a secret is configured.
     pub(crate) fn wants_closing(&self, text: &str) -> bool {
         self.0.is_some() && !is_sealed(text)
     }
 }
 
-/// Whether a kept value is sealed.
+/// Whether a stored value is sealed.
 pub(crate) fn is_sealed(text: &str) -> bool {
     text.starts_with(PREFIX)
 }

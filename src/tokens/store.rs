@@ -7,7 +7,7 @@ use crate::db::{Conn, StoreError, Timestamp, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// A signing key as it is kept.
+/// A signing key as stored.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = signing_keys)]
 pub(crate) struct KeyRow {
@@ -17,11 +17,11 @@ pub(crate) struct KeyRow {
     pub configured_algorithm: String,
     pub created_at: Timestamp,
     pub signs_from: Timestamp,
-    /// How long the tokens live that it has signed; `None`: not known.
+    /// The longest lifetime of the tokens that it has signed; `None`: unknown.
     pub longest_ttl_seconds: Option<i64>,
 }
 
-/// All keys, in the order in which they come to sign.
+/// All keys, in the order in which they begin to sign.
 pub(crate) fn list_keys(conn: &mut Conn) -> Result<Vec<KeyRow>> {
     let order = (signing_keys::signs_from, signing_keys::created_at, signing_keys::kid);
     Ok(signing_keys::table.order(order).select(KeyRow::as_select()).load(conn)?)
@@ -37,14 +37,14 @@ pub(crate) fn update_private_key(conn: &mut Conn, kid: &str, private_key: &str) 
     Ok(())
 }
 
-/// Raises how long the tokens live that a key signs; one that is not known stays so.
+/// Raises the recorded lifetime of a key's tokens; an unknown one stays unknown.
 pub(crate) fn update_longest_ttl(conn: &mut Conn, kid: &str, ttl_seconds: i64) -> Result<()> {
     let shorter = signing_keys::table.find(kid).filter(signing_keys::longest_ttl_seconds.lt(ttl_seconds));
     execute_on_either(conn, diesel::update(shorter).set(signing_keys::longest_ttl_seconds.eq(ttl_seconds)))?;
     Ok(())
 }
 
-/// Deletes a key, unless it has signed for longer meanwhile.
+/// Deletes a key, unless a longer lifetime of its tokens was recorded meanwhile.
 pub(crate) fn delete_key(conn: &mut Conn, key: &KeyRow) -> Result<()> {
     let row = signing_keys::table.find(&key.kid);
     match key.longest_ttl_seconds {

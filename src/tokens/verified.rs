@@ -1,5 +1,5 @@
 //! Tokens whose signature was checked before, so that EdDSA, ES256 and RS256 cost no more than HS256 from the second
-//! request on. Whether a token has expired or its session has ended is asked each time all the same.
+//! request on. Expiry and the end of the session are still checked every time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,15 +8,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::access::AccessToken;
 
-/// How many tokens are remembered at the most, in each of two halves: about 10 MB when full.
+/// Maximum number of remembered tokens in each of two halves: about 10 MB when full.
 const HALF: usize = 10_000;
 
-/// A token's SHA-256: nothing that is remembered could be used as a token.
+/// A token's SHA-256, which cannot be used as a token.
 type Fingerprint = [u8; 32];
 type Half = HashMap<Fingerprint, Arc<AccessToken>>;
 
-/// The remembered tokens. When the newer half is full it becomes the older one, and what was in that is forgotten,
-/// unless it was asked for meanwhile.
+/// The remembered tokens. When the newer half is full it becomes the older one, and the tokens in the previous older
+/// half are forgotten, unless they were used meanwhile.
 #[derive(Default)]
 pub(crate) struct VerifiedTokens(RwLock<Halves>);
 
@@ -27,7 +27,7 @@ struct Halves {
     epoch: Epoch,
 }
 
-/// Which keys tokens are checked with. What was checked in an earlier epoch is not remembered in this one.
+/// Identifies the keys that tokens are checked with. A token checked in an earlier epoch is not remembered in this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Epoch(u64);
 
@@ -53,7 +53,7 @@ impl VerifiedTokens {
         Some(found)
     }
 
-    /// Remembers a token whose check began in that epoch, unless it is over.
+    /// Remembers a token whose check began in that epoch, unless the epoch is over.
     pub(crate) fn insert(&self, fingerprint: Fingerprint, token: Arc<AccessToken>, epoch: Epoch) {
         let mut halves = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if halves.epoch != epoch {
@@ -65,7 +65,7 @@ impl VerifiedTokens {
         halves.newer.insert(fingerprint, token);
     }
 
-    /// Forgets everything, also what is being checked now: the keys are no longer the same.
+    /// Forgets everything, including checks under way: the keys have changed.
     pub(crate) fn clear(&self) {
         let mut halves = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let epoch = Epoch(halves.epoch.0.wrapping_add(1));

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A text in each format, made by the programs that accounts come from: maker, password, hash.
+/// A hash in each format, made by the programs that accounts come from: maker, password, hash.
 const FOREIGN: &str = include_str!("../foreign_hashes.txt");
 /// `mañana-öl`, as macOS and iOS type it.
 const DECOMPOSED: &str = "man\u{303}ana-o\u{308}l";
@@ -10,7 +10,7 @@ fn kept(hash: &str) -> KeptHash {
     KeptHash::parse(hash).unwrap_or_else(|fault| panic!("{hash}: {fault}"))
 }
 
-/// Of cost 5, and knowing all hashes of the file.
+/// A comparer of cost 5 that knows all hashes of the file.
 fn comparer() -> (Comparer, Vec<KeptHash>) {
     let lines = FOREIGN.lines().filter(|line| !line.starts_with('#'));
     let mut hashes: Vec<KeptHash> = lines.map(|line| kept(line.rsplit('\t').next().expect("a hash"))).collect();
@@ -22,7 +22,7 @@ fn comparer() -> (Comparer, Vec<KeptHash>) {
     (comparer, hashes)
 }
 
-/// The work of a comparison that does not find the password right.
+/// The work of comparing a wrong password.
 #[track_caller]
 fn work_of_wrong(comparer: &Comparer, password: &str, kept: Option<&KeptHash>) -> (u64, u64, u64) {
     let (reading, work) = comparer.compare(password, kept);
@@ -30,7 +30,7 @@ fn work_of_wrong(comparer: &Comparer, password: &str, kept: Option<&KeptHash>) -
     (work.bcrypt_rounds, work.pbkdf2_iterations, work.argon2.kib)
 }
 
-/// What is missing to an Argon2 cannot be split into passes without a rest.
+/// Missing Argon2 work cannot always be divided evenly into passes.
 fn is_same((bcrypt, pbkdf2, argon2): (u64, u64, u64), other: (u64, u64, u64)) -> bool {
     bcrypt == other.0 && pbkdf2 == other.1 && argon2.abs_diff(other.2) <= 2 * u64::from(LEAST_ARGON2_KIB)
 }
@@ -104,7 +104,7 @@ fn a_hash_of_another_form_works_for_that_form_and_is_renewed_in_nfc() {
 #[test]
 fn what_is_made_up_for_takes_no_more_memory_than_an_imported_hash_may() {
     let comparer = Comparer::new(4);
-    // Once through 160 MiB: a dummy goes twice through 80.
+    // One pass over 160 MiB: the dummy work makes two over 80 MiB.
     comparer.learn([Work { argon2: Argon2Work { kib: 160 << 10, passes: 1 }, ..Work::default() }].into_iter());
     let (_, work) = comparer.compare("a wrong one", None);
     assert_eq!(work.argon2, Argon2Work { kib: 160 << 10, passes: 2 });

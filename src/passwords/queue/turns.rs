@@ -1,15 +1,15 @@
-//! Who is served next: networks take turns, so that one of them delays only itself.
+//! Decides who is served next: networks take turns, so that each delays only itself.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-/// A job that waits for its turn.
+/// A waiting job.
 pub(super) trait Waits {
-    /// Whether nobody waits for its result any more.
+    /// Whether its caller has gone away.
     fn is_abandoned(&self) -> bool;
 }
 
-/// The jobs that wait, one line for each network, and the networks in the order of their turns. A network is known only
+/// The waiting jobs, one line for each network, and the networks in the order of their turns. A network is known only
 /// while it has a job here, waiting or running.
 #[derive(Debug)]
 pub(super) struct Turns<J> {
@@ -32,13 +32,13 @@ impl<J> Line<J> {
 }
 
 impl<J: Waits> Turns<J> {
-    /// None yet, and never more than `length` that wait.
+    /// An empty queue with room for `length` waiting jobs.
     pub(super) fn new(length: usize) -> Self {
         Self { lines: HashMap::new(), order: VecDeque::new(), waiting: 0, length }
     }
 
-    /// Puts a job at the end of its network's line. In a full queue the network with the largest share gives up its newest
-    /// job, which is dropped, unless the newcomer's own share would then be as large.
+    /// Puts a job at the end of its network's line. In a full queue the network with the largest share loses its newest
+    /// job, unless the newcomer's own share would then be as large.
     ///
     /// # Errors
     /// The job, when there is no place for it.
@@ -58,7 +58,7 @@ impl<J: Waits> Turns<J> {
         Ok(())
     }
 
-    /// Takes the oldest job of the network whose turn it is. The network counts as running one until [`Turns::finish`].
+    /// Takes the oldest job of the network whose turn it is. It counts as running until [`Turns::finish`].
     pub(super) fn pop(&mut self) -> Option<(IpAddr, J)> {
         let network = self.order.pop_front()?;
         let line = self.lines.get_mut(&network)?;
@@ -71,7 +71,7 @@ impl<J: Waits> Turns<J> {
         Some((network, job))
     }
 
-    /// A job of that network is over.
+    /// Ends a running job of that network.
     pub(super) fn finish(&mut self, network: IpAddr) {
         if let Some(line) = self.lines.get_mut(&network) {
             line.running = line.running.saturating_sub(1);
@@ -81,7 +81,7 @@ impl<J: Waits> Turns<J> {
         }
     }
 
-    /// How many jobs that wait now are served before the next one of that network would be.
+    /// How many waiting jobs come before the next one of that network.
     pub(super) fn ahead_of(&self, network: IpAddr) -> usize {
         let own = self.lines.get(&network).map_or(0, |line| line.jobs.len());
         let others = self.lines.iter().filter(|(other, _)| **other != network);
@@ -102,7 +102,7 @@ impl<J: Waits> Turns<J> {
         let share = self.lines.get(&newcomer).map_or(0, Line::share);
         let waiting = self.lines.iter_mut().filter(|(_, line)| !line.jobs.is_empty());
         let Some((&network, line)) = waiting.max_by_key(|(_, line)| line.share()) else { return false };
-        // Without the one more, two networks could push each other out without end.
+        // Without the `+ 1`, two networks could push each other out without end.
         if line.share() <= share + 1 {
             return false;
         }

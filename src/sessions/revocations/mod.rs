@@ -1,5 +1,5 @@
-//! Which sessions have ended while access tokens of theirs may still live. Every replica holds the whole set in memory,
-//! so that no request reads the database to find out, and learns of new ones from a feed in the database.
+//! Sessions that have ended while their access tokens may still live. Every replica holds the whole set in memory, so
+//! that no request reads the database to find out, and learns of new ones from a feed in the database.
 
 pub(crate) mod store;
 
@@ -13,7 +13,7 @@ use crate::db::{Db, Id, Place, StoreError, Timestamp, find_place};
 
 /// How often a replica reads the feed, in milliseconds.
 pub(crate) const POLL_MILLIS: u64 = 400;
-/// After so long without news the feed counts as broken.
+/// The feed counts as broken after this long without a read.
 const BROKEN_AFTER: Duration = Duration::from_secs(10);
 
 /// The revoked sessions, each until its last access token has expired.
@@ -23,7 +23,7 @@ pub(crate) struct Revocations {
     heard: Mutex<Heard>,
 }
 
-/// How far the feed was read, and when. How long ago that is, is told by a clock that nobody sets.
+/// How far the feed was read, and when: as wall-clock and as monotonic time.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     place: Place,
@@ -31,12 +31,12 @@ struct Heard {
     instant: Instant,
 }
 
-/// How long a revocation is kept: until its end has come by the clock, and as long as that should take. A clock that is
-/// ahead for a while makes none be forgotten.
+/// How long a revocation is kept: until its end by the wall clock, and for as long as that should take by the monotonic
+/// one. A clock that is ahead for a while does not cause any to be forgotten.
 #[derive(Debug)]
 struct Kept {
     expires_at: Timestamp,
-    /// `None` is for ever.
+    /// `None`: for ever.
     at_least_until: Option<Instant>,
 }
 
@@ -60,20 +60,20 @@ impl Revocations {
         Ok(Self { ended, heard: Mutex::new(Heard { place, at: now, instant: Instant::now() }) })
     }
 
-    /// Learns what is new and forgets what has expired.
+    /// Learns of new revocations and forgets expired ones.
     pub(crate) async fn poll(&self, db: &Db, now: Timestamp) -> Result<(), StoreError> {
         let heard = *self.heard();
         let (place, rows) = db
             .read(move |conn| {
                 let place = find_place(conn)?;
-                // What had expired, and was left out, is good again when the clock was set back.
+                // If the clock was set back, revocations that were left out as expired are needed again.
                 let from = if now < heard.at { 0 } else { heard.place.first_unread(place) };
                 Ok((place, store::list_revocations(conn, from, now)?))
             })
             .await?;
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         for (id, end) in rows {
-            // Anew only where it is news, or a clock set ahead would make what is known end sooner.
+            // Replace only an earlier end: renewing a known one while the clock is ahead would end it sooner.
             match ended.get(&id) {
                 Some(kept) if kept.expires_at >= end => {}
                 _ => drop(ended.insert(id, Kept::new(end, now))),
@@ -85,7 +85,7 @@ impl Revocations {
         Ok(())
     }
 
-    /// Revocations of this very process, known at once.
+    /// Adds revocations made by this process, at once.
     pub(crate) fn add(&self, sessions: &[Ended], now: Timestamp) {
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         ended.extend(sessions.iter().map(|session| (session.session_id, Kept::new(session.expires_at, now))));
@@ -95,12 +95,12 @@ impl Revocations {
         self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
     }
 
-    /// Whether there has been no news for too long.
+    /// Whether the feed was last read too long ago.
     pub(crate) fn is_broken(&self) -> bool {
         self.age() > BROKEN_AFTER
     }
 
-    /// How old the newest news are.
+    /// Time since the feed was last read.
     pub(super) fn age(&self) -> Duration {
         self.heard().instant.elapsed()
     }
