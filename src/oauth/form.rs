@@ -33,6 +33,9 @@ pub(crate) const KNOWN: [&str; 8] =
 pub(crate) const MAX_PARAMETERS: usize = 64;
 /// The longest value of a parameter: a token of an RSA key takes 1 KiB.
 pub(crate) const MAX_VALUE_BYTES: usize = 8192;
+/// Stands for a value that is too long to be right. No password, token, id or scope has a NUL, so it is treated as any
+/// other wrong value is.
+const OVERLONG: &str = "\0";
 
 /// The parameters of a form that somebody may ask for.
 #[derive(Default)]
@@ -125,10 +128,8 @@ impl Reader {
         known
     }
 
-    fn keep(&mut self, name: &'static str, value: String) -> Result<(), OAuthError> {
-        if value.len() > MAX_VALUE_BYTES {
-            return Err(too_long(name));
-        }
+    fn keep(&mut self, name: &'static str, value: String) {
+        let value = if value.len() > MAX_VALUE_BYTES { OVERLONG.to_owned() } else { value };
         let kept = &mut self.form.parameters;
         match kept.iter_mut().find(|parameter| parameter.name == name) {
             _ if value.is_empty() => {}
@@ -138,7 +139,6 @@ impl Reader {
             }
             None => kept.push(Parameter { name, value, is_repeated: false, has_other_value: false }),
         }
-        Ok(())
     }
 }
 
@@ -206,14 +206,15 @@ async fn read_parts(parts: &mut Multipart) -> Result<OAuthForm, OAuthError> {
         let mut value = Vec::new();
         while let Some(bytes) = part.next().await {
             let bytes = bytes.map_err(|_| unreadable())?;
-            let Some(name) = name else { continue };
-            if value.len() + bytes.len() > MAX_VALUE_BYTES {
-                return Err(too_long(name));
+            if name.is_none() {
+                continue;
             }
-            value.extend_from_slice(&bytes);
+            // One byte more than is taken shows that the value is too long.
+            let room = (MAX_VALUE_BYTES + 1).saturating_sub(value.len());
+            value.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
         }
         if let Some(name) = name {
-            reader.keep(name, String::from_utf8(value).map_err(|_| unreadable())?)?;
+            reader.keep(name, text(value)?);
         }
     }
     Ok(reader.form)
@@ -227,8 +228,9 @@ pub(crate) fn parse_urlencoded(body: &[u8]) -> Result<OAuthForm, OAuthError> {
     form.finish()
 }
 
-fn too_long(name: &str) -> OAuthError {
-    OAuthError::InvalidRequest(format!("The parameter {name} is too long: at most {MAX_VALUE_BYTES} bytes are taken"))
+/// The text of a value. One that is too long may have been cut anywhere.
+fn text(value: Vec<u8>) -> Result<String, OAuthError> {
+    if value.len() > MAX_VALUE_BYTES { Ok(OVERLONG.into()) } else { String::from_utf8(value).map_err(|_| unreadable()) }
 }
 
 fn unreadable() -> OAuthError {

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode;
 
-use super::{MAX_VALUE_BYTES, OAuthForm, Reader, unreadable};
+use super::{MAX_VALUE_BYTES, OAuthForm, OVERLONG, Reader, unreadable};
 use crate::oauth::error::OAuthError;
 
 /// Longer names are not known, however they are encoded: three bytes for each.
@@ -33,7 +33,8 @@ impl Urlencoded {
                 (_, b'&') => self.end_pair()?,
                 (Place::Name, b'=') => self.begin_value()?,
                 (Place::Name, byte) if self.name.len() < MAX_NAME_BYTES => self.name.push(*byte),
-                (Place::Value(name), byte) => self.push(name, *byte)?,
+                // No more is kept than shows that the value is too long, each byte being encoded as three.
+                (Place::Value(_), byte) if self.value.len() <= 3 * MAX_VALUE_BYTES => self.value.push(*byte),
                 _ => {}
             }
             bytes = rest;
@@ -60,19 +61,12 @@ impl Urlencoded {
         Ok(())
     }
 
-    fn push(&mut self, name: &str, byte: u8) -> Result<(), OAuthError> {
-        if self.value.len() >= 3 * MAX_VALUE_BYTES {
-            return Err(super::too_long(name));
-        }
-        self.value.push(byte);
-        Ok(())
-    }
-
     fn end_pair(&mut self) -> Result<(), OAuthError> {
         match self.place {
             Place::Name if self.name.is_empty() => {}
             Place::Name => self.reader.count()?,
-            Place::Value(name) => self.reader.keep(name, decode(&self.value)?)?,
+            Place::Value(name) if self.value.len() > 3 * MAX_VALUE_BYTES => self.reader.keep(name, OVERLONG.into()),
+            Place::Value(name) => self.reader.keep(name, decode(&self.value)?),
             Place::Ignored => {}
         }
         self.name.clear();
