@@ -56,7 +56,7 @@ pub(crate) async fn check_health() -> HttpResponse {
 
 /// Readiness
 ///
-/// For load balancers: 200 while the service can do its work, which takes a database that responds.
+/// For load balancers: 200 while the database responds and the service can do its work.
 #[utoipa::path(
     tag = "operations",
     responses(
