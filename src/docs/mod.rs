@@ -1,5 +1,5 @@
-//! The documentation pages, served from the binary: Swagger UI at `/docs` and Redoc at `/redoc`. Also the OpenAPI document
-//! that they show, and its Postman collection.
+//! The documentation pages, served from the binary: Swagger UI at `/docs` and Redoc at `/redoc`. Also the OpenAPI
+//! document that they show, and its Postman collection.
 
 pub(crate) mod openapi;
 pub(crate) mod postman;
@@ -82,7 +82,7 @@ pub(crate) async fn read_openapi(document: Data<Document>) -> Result<HttpRespons
 
 /// Postman collection
 ///
-/// Every route as a request in a Postman collection (format v2.1). Import it by its URL; Bruno and Insomnia accept it too.
+/// Every route as a request in a Postman collection (format v2.1). Import it by its URL, into Bruno or Insomnia too.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The collection.", body = Object, example = json!({ "info": { "name": "Keyfob" } }))))]
 #[get("/postman.json")]
 pub(crate) async fn read_postman(document: Data<Document>) -> Result<HttpResponse, ApiError> {

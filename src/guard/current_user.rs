@@ -55,8 +55,8 @@ impl<S> CurrentUser<S> {
         Caller { user_id: self.id(), session_id: self.session_id() }
     }
 
-    /// Checks again whether the session has ended, for a request that has waited since its token was checked: a body may
-    /// arrive slowly.
+    /// Checks again whether the session has ended, for a request that has waited since its token was checked: a body
+    /// may arrive slowly.
     pub(crate) fn check_again(&self, sessions: &Sessions) -> Result<(), AuthError> {
         if sessions.has_ended(self.session_id()) { Err(AuthError::Invalid) } else { Ok(()) }
     }

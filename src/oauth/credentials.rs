@@ -52,7 +52,7 @@ impl ClientCredentials {
         }
     }
 
-    /// Finds the client of these credentials. Wrong secrets count as failures; without a secret there is nothing to guess.
+    /// Finds the client of these credentials. Wrong secrets count as failures; without a secret nothing is guessed.
     pub(crate) async fn authenticate(
         self,
         db: &Db,

@@ -32,7 +32,7 @@ pub(crate) const OUTCOMES: [&str; 12] = [
     "server_error",
 ];
 
-/// Why an OAuth endpoint refused. Texts use only the characters that RFC 6749 §5.2 allows: ASCII, no quotes, no backslash.
+/// Why an OAuth endpoint refused. Texts use only characters of RFC 6749 §5.2: ASCII, no quotes, no backslash.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     /// A parameter is missing or repeated, or the body is not a form: 400.

@@ -1,5 +1,5 @@
-//! The targets of `tests/fuzz/`: one function for each parser of untrusted bytes. Each checks the result against the same
-//! rules as the property tests beside the parser, and panics if a rule is broken. Compiled only with `--cfg fuzzing`.
+//! The targets of `tests/fuzz/`: one function for each parser of untrusted bytes. Each checks the result against the
+//! same rules as the property tests beside the parser, and panics if a rule is broken. Compiled only with `--cfg fuzzing`.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! CSV by RFC 4180. The csv crate accepts any input: an unclosed quote takes the accounts after it into one value, hashes
-//! included. Here it is a fault of the row that it begins in, and the next line begins the next row.
+//! CSV by RFC 4180. The csv crate accepts any input: an unclosed quote takes the accounts after it into one value,
+//! hashes included. Here it is a fault of the row that it begins in, and the next line begins the next row.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};

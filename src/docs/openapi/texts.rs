@@ -1,5 +1,5 @@
-//! Documents that NUL is refused ([`crate::fields::text`]) in texts of JSON bodies, paths and queries. A form accepts NUL
-//! like any other character, but no name, token or scope contains it.
+//! Documents that NUL is refused ([`crate::fields::text`]) in texts of JSON bodies, paths and queries. A form accepts
+//! NUL like any other character, but no name, token or scope contains it.
 
 use std::collections::BTreeSet;
 

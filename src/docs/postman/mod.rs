@@ -1,7 +1,7 @@
 //! The Postman collection (format v2.1), made from the OpenAPI document: every route once, a folder for each tag.
 //!
-//! It runs from top to bottom on an empty service. Two extra folders hold the first and the last requests of a run. Within
-//! a folder, requests create things before they read them, and read them before they delete them.
+//! It runs from top to bottom on an empty service. Two extra folders hold the first and the last requests of a run.
+//! Within a folder, requests create things before they read them, and read them before they delete them.
 
 mod request;
 mod route;
@@ -77,8 +77,8 @@ pub(crate) fn collection(document: &Value, base_url: &str) -> Value {
     })
 }
 
-/// The contents of Postman's *Authorization* tab. The token is the one that the request *Log in* stored; *Get New Access
-/// Token* and its refresh work too.
+/// The contents of Postman's *Authorization* tab. The token is the one that the request *Log in* stored; *Get New
+/// Access Token* and its refresh work too.
 fn authorization() -> Value {
     let members = [
         ("grant_type", "password_credentials"),

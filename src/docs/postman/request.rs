@@ -64,7 +64,7 @@ fn parameters<'a>(route: &Route<'a>, place: &ParameterIn) -> impl Iterator<Item 
     all.filter(move |parameter| parameter["in"] == place)
 }
 
-/// A parameter that is disabled until the user ticks it. Insomnia's importer enables it, so `If-Match` matches any version.
+/// A parameter, disabled until the user ticks it. Insomnia's importer enables it, so `If-Match` matches any version.
 fn optional(parameter: &Value) -> Value {
     let value = match (&parameter["example"], parameter["name"].as_str()) {
         (Value::Null, Some("If-Match")) => "*".to_owned(),
