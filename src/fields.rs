@@ -23,7 +23,7 @@ impl Rejection {
     }
 }
 
-/// One fault of the input, as FastAPI's users know it.
+/// One fault of the input, in the form that FastAPI uses.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Fault {
     /// Where it is, for example `["body", "email"]`.
@@ -32,7 +32,7 @@ pub struct Fault {
     /// What is expected.
     #[schema(example = "Field required")]
     pub msg: String,
-    /// A word for programs.
+    /// A code for programs.
     #[serde(rename = "type")]
     #[schema(example = "missing")]
     pub kind: &'static str,

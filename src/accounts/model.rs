@@ -22,31 +22,31 @@ const MAX_EMAIL_BYTES: usize = 254;
 /// The longest part before the `@`, in bytes (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
 
-/// An account, as its owner and admins see it: never with a hash.
+/// An account, as its owner and admins see it, without the password hash.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct User {
-    /// Its id; never given out twice.
+    /// The account's id; never reused.
     #[schema(value_type = i64, example = 1, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub id: Id,
-    /// Its e-mail address, as it was given.
+    /// The e-mail address, as it was given.
     #[schema(example = "ada@example.com")]
     pub email: String,
-    /// Its owner's name.
+    /// The display name.
     #[schema(example = "Ada Lovelace", required)]
     pub full_name: Option<String>,
-    /// False: it can neither log in nor use its tokens.
+    /// Whether the account can log in and use its tokens.
     #[schema(example = true)]
     pub is_active: bool,
-    /// Whether it may have the scope `admin`.
+    /// Whether the account may have the scope `admin`.
     #[schema(example = false)]
     pub is_admin: bool,
-    /// Whether the owner has shown that the address is theirs.
+    /// Whether the owner has verified the e-mail address.
     #[schema(example = false)]
     pub email_verified: bool,
-    /// When it was made, UTC.
+    /// When the account was created, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub created_at: Timestamp,
-    /// When it was last changed, UTC.
+    /// When the account was last changed, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub updated_at: Timestamp,
 }

@@ -9,7 +9,7 @@ use crate::db::backup;
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  keyfob backup /var/backups/keyfob-2026-11-22.db")]
 pub(super) struct Backup {
-    /// The file to write, which must not be there yet
+    /// The file to write; it must not exist yet
     file: PathBuf,
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Command {
     /// List the clients
     #[command(after_help = "Example:\n  keyfob client list")]
     List,
-    /// Remove a client; its sessions end
+    /// Remove a client and end its sessions
     #[command(after_help = "Example:\n  keyfob client remove --id reports")]
     Remove {
         /// The client's id
@@ -35,19 +35,19 @@ pub(super) struct Add {
     /// The client's id: letters, digits and . _ ~ -
     #[arg(long, value_parser = parse_id)]
     id: String,
-    /// An app that cannot keep a secret, such as a mobile app: it gets none
+    /// Register without a secret an app that cannot keep one, such as a mobile app
     #[arg(long)]
     public: bool,
-    /// A grant that it may use: password or refresh_token; may be repeated; both if absent
+    /// A grant that the client may use: password or refresh_token; repeatable; both if absent
     #[arg(long = "grant", value_parser = parse_grant)]
     grants: Vec<Grant>,
-    /// The scopes that it may have at the most, space-separated; all if absent
+    /// The scopes that the client may have, space-separated; all if absent
     #[arg(long, value_parser = parse_scope)]
     scope: Option<ScopeSet>,
-    /// How long its access tokens live, in seconds; at the most token.access_ttl_seconds
+    /// Lifetime of its access tokens, in seconds; at most token.access_ttl_seconds
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=86400))]
     access_ttl_seconds: Option<i64>,
-    /// How long its refresh tokens live, in seconds
+    /// Lifetime of its refresh tokens, in seconds
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     refresh_ttl_seconds: Option<i64>,
 }

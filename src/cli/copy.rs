@@ -10,12 +10,12 @@ Examples:
   PGPASSWORD=... keyfob copy --to postgres://keyfob@db.internal/keyfob
   KEYFOB__DATABASE__URL=postgres://keyfob@db.internal/keyfob keyfob copy --to sqlite://copy.db")]
 pub(super) struct Copy {
-    /// The other database, empty: sqlite://FILE or postgres://USER@HOST:PORT/NAME. Whoever lists the processes sees it:
-    /// better put a password in PGPASSWORD or ~/.pgpass
-    // Read later, since clap would repeat a password in its message.
+    /// The empty target database: sqlite://FILE or postgres://USER@HOST:PORT/NAME. The process list shows this URL, so
+    /// put a password in PGPASSWORD or ~/.pgpass instead
+    // Parsed later: clap's message would repeat a password.
     #[arg(long, value_name = "URL")]
     to: String,
-    /// Go on with a copy that was interrupted
+    /// Continue an interrupted copy
     #[arg(long)]
     resume: bool,
 }

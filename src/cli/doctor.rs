@@ -14,10 +14,10 @@ use crate::tokens::keyring;
     after_help = "Examples:\n  KEYFOB_ENV=production keyfob doctor\n  keyfob doctor --first-party mobile-app --format json"
 )]
 pub(super) struct Doctor {
-    /// A registered client that is an app of your own and may take passwords; may be repeated
+    /// A registered client that is an app of your own and may take passwords; repeatable
     #[arg(long = "first-party", value_name = "CLIENT_ID")]
     first_party: Vec<String>,
-    /// How the findings are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -28,7 +28,7 @@ enum Format {
     Json,
 }
 
-/// What the database says.
+/// What `doctor` reads from the database.
 struct Kept {
     unsealed_keys: usize,
     clients: Vec<ClientRow>,
@@ -66,7 +66,7 @@ fn report(findings: &[Finding], format: Format) -> Result<(), CommandError> {
     if findings.is_empty() { print("nothing found") } else { Ok(()) }
 }
 
-/// `None` where there is no database yet: a look should not make one.
+/// `None` if there is no database yet: looking must not create one.
 async fn look_into_database(settings: &Settings) -> Result<Option<Kept>, CommandError> {
     if let DatabaseUrl::Sqlite(path) = &settings.database.url
         && !path.exists()
@@ -81,7 +81,7 @@ async fn look_into_database(settings: &Settings) -> Result<Option<Kept>, Command
     Ok(Some(db.read(look).await?))
 }
 
-/// Keys that are in clear although the settings alone do not tell so.
+/// Unencrypted keys that the settings alone do not reveal.
 fn unsealed_keys(settings: &Settings, count: usize) -> Option<Finding> {
     let has_secret = settings.token.key_encryption_secret.is_some();
     if count == 0 || (!has_secret && !keyring::is_configured(&settings.token)) {
@@ -96,7 +96,7 @@ fn unsealed_keys(settings: &Settings, count: usize) -> Option<Finding> {
     Some(Finding::new(settings.database.url.to_string(), fault, remedy, KEYS_AT_REST))
 }
 
-/// A client beside the built-in one that may take passwords. Whose app it is cannot be known from here.
+/// A client, other than the built-in one, that may take passwords. Only the operator knows whose app it is.
 fn foreign_client(client: &ClientRow, doctor: &Doctor) -> Option<Finding> {
     let takes_passwords = client.grants.split(' ').any(|grant| grant == Grant::Password.as_str());
     if !takes_passwords || doctor.first_party.contains(&client.id) {
@@ -110,7 +110,7 @@ fn foreign_client(client: &ClientRow, doctor: &Doctor) -> Option<Finding> {
     Some(Finding::new(format!("client {}", client.id), fault, remedy, PASSWORD_GRANT))
 }
 
-/// An account from the time when one mailbox could have two.
+/// An account from the time when one mailbox could have two accounts.
 fn shared_address(Shared { id, holder }: &Shared) -> Finding {
     let fault = format!("has the e-mail address of account {holder}, which is older and is found by it");
     let remedy = format!(

@@ -1,4 +1,4 @@
-//! `keyfob healthcheck`: for images that hold nothing but this program.
+//! `keyfob healthcheck`: for images that contain only this program.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -6,7 +6,7 @@ use super::CommandError;
 use super::http::Service;
 use crate::config::Settings;
 
-/// Asks the service that these settings describe for `/healthz`.
+/// Requests `/healthz` from the service that these settings describe.
 pub(super) fn check(settings: &Settings) -> Result<(), CommandError> {
     let address = reachable(settings.server.bind);
     let service = Service::on_this_machine(address, settings.server.tls_cert.is_some())?;
@@ -16,7 +16,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), CommandError> {
     }
 }
 
-/// Where a service that listens everywhere is reached from here.
+/// The local address of a service: loopback if it listens on every address.
 fn reachable(bind: SocketAddr) -> SocketAddr {
     let ip = match bind.ip() {
         ip if !ip.is_unspecified() => ip,

@@ -1,4 +1,4 @@
-//! What the commands send to a running service.
+//! The requests that commands send to a running service.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::CommandError;
 
-/// How long an answer may take, in seconds: a busy service hashes passwords in turn.
+/// Timeout of a request, in seconds: a busy service hashes passwords in turn.
 const TIMEOUT_SECONDS: u64 = 60;
-/// How long a health check may take, in seconds.
+/// Timeout of a health check, in seconds.
 const HEALTH_SECONDS: u64 = 3;
-/// A larger answer is none of ours.
+/// A larger response does not come from Keyfob.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
 
 /// A service at a URL.
@@ -26,14 +26,14 @@ pub(super) struct Service {
     agent: Agent,
 }
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(super) struct Answer {
     pub status: u16,
     pub body: Value,
 }
 
 impl Service {
-    /// The system's certificates are trusted, or those of `SSL_CERT_FILE`, so that a company's own are known here too.
+    /// Trusts the system's certificates, or those of `SSL_CERT_FILE`, so that a company's own work here too.
     pub(super) fn at(url: &str) -> Result<Self, CommandError> {
         let trusted = rustls_native_certs::load_native_certs().certs;
         let trusted: Vec<_> = trusted.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
@@ -41,8 +41,8 @@ impl Service {
         Self::with(url, tls.unversioned_rustls_crypto_provider(provider()).build(), TIMEOUT_SECONDS)
     }
 
-    /// A service that listens on an address of this machine. Its certificate names its public host, not the address, so it
-    /// is not verified: nothing secret is sent.
+    /// A service that listens on an address of this machine. Its certificate names its public host, not the address, so
+    /// the certificate is not verified; nothing secret is sent.
     pub(super) fn on_this_machine(address: SocketAddr, is_tls: bool) -> Result<Self, CommandError> {
         let scheme = if is_tls { "https" } else { "http" };
         let tls = TlsConfig::builder().disable_verification(true).unversioned_rustls_crypto_provider(provider());
@@ -66,7 +66,7 @@ impl Service {
         &self.url
     }
 
-    /// Whether nobody on the way can read what is sent.
+    /// Whether the connection keeps a password private: HTTPS, or loopback.
     pub(super) fn is_private(&self) -> bool {
         let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

@@ -7,14 +7,14 @@ use crate::tokens::keyring::{Keyring, is_configured, rotate};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a new signing key; running servers publish it within seconds, then sign with it
+    /// Create a new signing key; running servers publish it within seconds, then sign with it
     #[command(after_help = "Examples:\n  keyfob key rotate\n  keyfob key rotate --algorithm ES256")]
     Rotate {
         /// EdDSA, ES256, RS256 or HS256; `token.algorithm` if absent
         #[arg(long)]
         algorithm: Option<Algorithm>,
     },
-    /// List the signing keys: name, algorithm, since when each signs, until when each is accepted
+    /// List the signing keys: name, algorithm, when each starts to sign, until when each is accepted
     #[command(after_help = "Example:\n  keyfob key list")]
     List,
 }
@@ -29,7 +29,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
                 return Err(CommandError::Refused(remedy.into()));
             }
             let db = Db::open(&settings.database)?;
-            // A first key must be there, or the new one would sign before every replica knows it.
+            // Create a first key if there is none, or the new one would sign before every replica knows it.
             Keyring::load(token, &db, now).await?;
             print(&rotate(token, &db, algorithm.unwrap_or(token.algorithm), now).await?)
         }

@@ -15,19 +15,19 @@ Examples:
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8000/me
   keyfob login --url https://id.example.com --email mia@example.com --scope profile")]
 pub(super) struct Login {
-    /// Where the service is; token.issuer if absent
+    /// The URL of the service; token.issuer if absent
     #[arg(long)]
     url: Option<String>,
-    /// The e-mail address; asked for on a terminal if absent
+    /// The e-mail address; prompted for on a terminal if absent
     #[arg(long)]
     email: Option<String>,
-    /// The scopes to ask for, space-separated; all that the account may have if absent
+    /// The scopes to request, space-separated; all that the account may have if absent
     #[arg(long)]
     scope: Option<String>,
-    /// Print the access token alone, not the whole answer with the refresh token
+    /// Print only the access token, not the whole response with the refresh token
     #[arg(long)]
     token_only: bool,
-    /// Send the password over plain HTTP to another machine
+    /// Allow sending the password to another machine over plain HTTP
     #[arg(long)]
     plain_http: bool,
 }

@@ -31,7 +31,7 @@ use crate::db::{BackupError, CopyError, Db, OpenError, StoreError};
 use crate::tokens::KeyError;
 use crate::tokens::keyring::KeyringError;
 
-/// Sign-up, log-in and token-protected routes for first-party apps.
+/// Sign-up, login and token-protected routes for first-party apps.
 ///
 /// Settings come from config/default.toml, config/{KEYFOB_ENV}.toml, .env and the environment
 /// (KEYFOB__SECTION__KEY); `keyfob config` shows the effective ones.
@@ -45,9 +45,9 @@ use crate::tokens::keyring::KeyringError;
     after_help = "\
 Examples:
   keyfob                                          serve on 127.0.0.1:8000, with the data in keyfob.db
-  keyfob user create --email mia@example.com      make an account
+  keyfob user create --email mia@example.com      create an account
   keyfob login --email mia@example.com            log in to the service
-  keyfob help user import                         what a command does"
+  keyfob help user import                         explain a command"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -62,33 +62,33 @@ Examples:
   keyfob serve
   KEYFOB__SERVER__BIND=0.0.0.0:8000 KEYFOB__DATABASE__URL=postgres://keyfob@db.internal/keyfob keyfob serve")]
     Serve,
-    /// Bring the database's tables up to date (`serve` does so by itself)
+    /// Run pending migrations (`serve` does this automatically)
     #[command(after_help = "Example:\n  KEYFOB__DATABASE__URL=postgres://keyfob@db.internal/keyfob keyfob migrate")]
     Migrate,
-    /// Accounts
+    /// Manage accounts
     #[command(subcommand)]
     User(user::Command),
-    /// Signing keys
+    /// Manage signing keys
     #[command(subcommand)]
     Key(key::Command),
-    /// OAuth2 clients
+    /// Manage OAuth2 clients
     #[command(subcommand)]
     Client(client::Command),
     /// Copy all data to another database, SQLite or PostgreSQL
     Copy(copy::Copy),
-    /// Write a snapshot of a SQLite database to a file, also beside a running service
+    /// Write a snapshot of a SQLite database to a file, even while the service runs
     Backup(backup::Backup),
-    /// Tell what is unsafe in this set-up, with remedies
+    /// Report unsafe settings and how to fix them
     Doctor(doctor::Doctor),
-    /// Ask the running service whether it lives: for containers
-    #[command(after_help = "Example:\n  keyfob healthcheck && echo it lives")]
+    /// Check that the service responds (for container health checks)
+    #[command(after_help = "Example:\n  keyfob healthcheck && echo healthy")]
     Healthcheck,
-    /// Fill an empty database with made-up accounts and posts, to measure with
+    /// Fill an empty database with generated accounts and posts, for measurements
     #[command(hide = true)]
     Seed(seed::Seed),
-    /// Log in to a running service and print the tokens; the password is read from standard input, one line
+    /// Log in to a running service and print the tokens; reads the password from standard input, one line
     Login(login::Login),
-    /// Access tokens
+    /// Inspect access tokens
     #[command(subcommand)]
     Token(token::Command),
     /// Print the OpenAPI document
@@ -97,17 +97,17 @@ Examples:
     /// Print the Postman collection
     #[command(after_help = "Example:\n  keyfob postman >keyfob.postman_collection.json")]
     Postman,
-    /// Print the effective settings, secrets masked
+    /// Print the effective settings, with secrets masked
     #[command(after_help = "Examples:\n  keyfob config\n  KEYFOB_ENV=production keyfob config")]
     Config,
-    /// Print what makes a shell complete keyfob's commands and options
+    /// Generate shell completions
     #[command(after_help = "\
 Examples:
   keyfob completions bash >~/.local/share/bash-completion/completions/keyfob
   keyfob completions zsh >~/.zfunc/_keyfob
   keyfob completions fish >~/.config/fish/completions/keyfob.fish")]
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
 }
@@ -135,7 +135,7 @@ enum CommandError {
     Io(#[from] std::io::Error),
     #[error("{0}")]
     Refused(String),
-    /// It has been said already, line by line.
+    /// Already reported, line by line.
     #[error("reported")]
     Reported,
 }
@@ -163,7 +163,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What is wrong with the arguments, without those that may be a password in the wrong place.
+/// What is wrong with the arguments. Omits those that may be a misplaced password.
 fn misuse(error: &clap::Error) -> String {
     let text = error.to_string();
     let mut cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
@@ -208,7 +208,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
     }
 }
 
-/// The database, with what accounts are looked up by in its present form.
+/// Opens the database, with the lookup keys of accounts brought up to date.
 async fn open_accounts(settings: &Settings) -> Result<Db, CommandError> {
     let db = Db::open(&settings.database)?;
     email_keys::update(&db).await?;
@@ -221,7 +221,7 @@ fn completions(shell: Shell) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// Writes to standard output; a reader that has gone away is no fault of ours to panic about.
+/// Writes to standard output. Returns an error if the reader has gone away, where `println!` would panic.
 fn print(text: &str) -> Result<(), CommandError> {
     use std::io::Write;
     writeln!(std::io::stdout(), "{text}")?;
@@ -234,7 +234,7 @@ fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A bar for work of so many steps, on standard error; nothing where that is not a terminal.
+/// A progress bar on standard error; hidden if that is not a terminal.
 fn progress(steps: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -1,4 +1,4 @@
-//! `keyfob seed`: a database as large as a service may become, for whoever develops Keyfob.
+//! `keyfob seed`: a database as large as a service may have, for the development of Keyfob.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::config::{Environment, Settings};
 use crate::db::{Conn, Db, Id, StoreError, Timestamp};
 use crate::posts::store::{self as posts, PostRow};
 
-/// How many rows are kept in one transaction.
+/// Rows per transaction.
 const BATCH: usize = 1000;
-/// Where the random numbers start, so that the same command makes the same rows.
+/// The seed of the random numbers, so that the same command makes the same rows.
 const RANDOM_SEED: u64 = 1;
-/// When the first row was made, 2025-01-01T00:00:00Z, and how much later the next one was, in milliseconds.
+/// Creation time of the first row, 2025-01-01T00:00:00Z, and the interval to the next one, in milliseconds.
 const START_MILLIS: i64 = 1_735_689_600_000;
 const STEP_MILLIS: i64 = 100;
 
@@ -29,15 +29,15 @@ const WORDS: [&str; 24] = [
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-The accounts are user000001@example.com and so on. All have the same password: it is read from standard input, so that
-no seeded database can be signed in to with a password that others know. The lower an account's number, the more posts
-it has; many of the last ones have none. The same numbers give the same rows, but for the password's hash.
-A database in which anybody has, or ever had, an account is refused, and so is KEYFOB_ENV=production.")]
+The accounts are user000001@example.com and so on. They share one password, which is read from standard input, so that
+no seeded database has a password that others know. The lower an account's number, the more posts it has; many of the
+last ones have none. The same numbers give the same rows, except for the password hash.
+A database that has, or ever had, an account is refused, and so is KEYFOB_ENV=production.")]
 pub(super) struct Seed {
-    /// How many accounts
+    /// Number of accounts
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
     users: i64,
-    /// How many posts
+    /// Number of posts
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
     posts: i64,
 }
@@ -61,7 +61,7 @@ pub(super) async fn seed(seed: &Seed, settings: &Settings) -> Result<(), Command
     print(&format!("made {} accounts, user000001@example.com and on, and {} posts", seed.users, seed.posts))
 }
 
-/// Sets the ids of the rows aside, unless somebody has been here before; whether nobody has.
+/// Reserves the ids of the rows; `false` if the database has, or ever had, accounts.
 fn claim(conn: &mut Conn, last_user: Id, last_post: Id) -> Result<bool, StoreError> {
     conn.wait_for_turn()?;
     if accounts::has_had_users(conn)? {
@@ -72,7 +72,7 @@ fn claim(conn: &mut Conn, last_user: Id, last_post: Id) -> Result<bool, StoreErr
     Ok(true)
 }
 
-/// Makes that many rows and keeps them, batch by batch.
+/// Makes `count` rows and inserts them, batch by batch.
 async fn keep<R: Send + Sync + 'static>(
     count: i64,
     bar: &ProgressBar,
@@ -110,8 +110,8 @@ fn user(number: i64, password_hash: &str) -> Result<ImportedUser, StoreError> {
 }
 
 fn post(number: i64, users: i64, rng: &mut Rng) -> Result<PostRow, StoreError> {
-    // As likely one of all accounts as one of their first half, their first quarter and so on: as in life, a few write
-    // much and many little.
+    // Picks from all accounts, their first half, their first quarter and so on, each with the same probability: as in
+    // life, a few write much and many write little.
     let among = users >> rng.u32(0..=users.ilog2());
     Ok(PostRow {
         id: id(number)?,

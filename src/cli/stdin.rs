@@ -1,13 +1,13 @@
-//! What is typed, or piped, into a command.
+//! Input that is typed or piped into a command.
 
 use std::io::{self, BufRead, IsTerminal, Write, stdin};
 
-/// Whether somebody can be asked.
+/// Whether a prompt can be answered.
 pub(super) fn is_terminal() -> bool {
     stdin().is_terminal()
 }
 
-/// One line of standard input; on a terminal asked for, a secret without echo.
+/// Reads one line of standard input. On a terminal it prompts first, and a secret is not echoed.
 pub(super) fn read_line(prompt: &str, is_secret: bool) -> io::Result<String> {
     if !is_terminal() {
         return first_line(stdin().lock());
@@ -19,7 +19,7 @@ pub(super) fn read_line(prompt: &str, is_secret: bool) -> io::Result<String> {
     first_line(stdin().lock())
 }
 
-/// The line as it is, without the byte order mark that Windows PowerShell puts in front of what it pipes.
+/// The line unchanged, without the byte order mark that Windows PowerShell puts before piped text.
 fn first_line(mut input: impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     input.read_line(&mut line)?;

@@ -12,7 +12,7 @@ use crate::tokens::keyring::Keyring;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Show what an access token says, and whether it is good
+    /// Show what an access token says, and whether it is valid
     Inspect(Inspect),
 }
 
@@ -22,11 +22,11 @@ Examples:
   keyfob login --email mia@example.com --token-only | keyfob token inspect
   keyfob token inspect --url https://id.example.com <token.txt
 
-An access token is a secret while it is good: whoever has it can use it. As an argument it is seen in the list of
-processes and kept in the shell's history; better give it on standard input. Its signature is not shown.
-Without --url this reads the configured keys, issuer and audience. Whether its session has ended is not looked at.")]
+An access token is a secret while it is valid: anyone who has it can use it. As an argument it appears in the process
+list and in the shell's history, so pass it on standard input instead. Its signature is not shown.
+Without --url this reads the configured keys, issuer and audience. It does not check whether the session has ended.")]
 pub(super) struct Inspect {
-    /// The access token, `Bearer` before it or not; `-` or nothing: one line of standard input
+    /// The access token, with or without `Bearer`; `-` or nothing reads one line of standard input
     token: Vec<String>,
     /// Check it with the public keys of the service at this URL
     #[arg(long)]
@@ -43,7 +43,7 @@ async fn show(arguments: Inspect, settings: &Settings) -> Result<(), CommandErro
     let given = arguments.token.join(" ");
     let given = if given.is_empty() || given == "-" { read_line("Access token: ", true)? } else { given };
     let token = without_scheme(given.trim());
-    // After the wait for a line: it may come from `keyfob login`, and be younger than this process.
+    // Taken after the wait for a line: a token from `keyfob login` may be younger than this process.
     let now = Timestamp::now();
     let inspected = match &arguments.url {
         Some(url) => inspect(token, &published(url)?, now),
@@ -63,7 +63,7 @@ async fn show(arguments: Inspect, settings: &Settings) -> Result<(), CommandErro
     Err(CommandError::Refused(format!("the token is not good: {}", faults.join("; "))))
 }
 
-/// The token out of what may have been copied from an `Authorization` header.
+/// The token in text that may have been copied from an `Authorization` header.
 fn without_scheme(text: &str) -> &str {
     match text.split_once(char::is_whitespace) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),

@@ -14,7 +14,7 @@ use crate::sessions::end::end_sessions_of_user;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Make an account; the password is read from standard input, one line
+    /// Create an account; reads the password from standard input, one line
     #[command(after_help = "\
 Examples:
   keyfob user create --email mia@example.com
@@ -23,25 +23,25 @@ Examples:
         /// The e-mail address to log in with
         #[arg(long)]
         email: Email,
-        /// May have the scope `admin`
+        /// Allow the scope `admin`
         #[arg(long)]
         admin: bool,
     },
-    /// End all sessions of an account, at every running process; the password stays as it is
+    /// End all sessions of an account, on every running process; the password does not change
     #[command(after_help = "\
 Examples:
   keyfob user sign-out mia@example.com
   keyfob user sign-out 17")]
     SignOut {
-        /// The e-mail address of the account, or its id
+        /// The e-mail address or id of the account
         #[arg(value_name = "EMAIL|ID", value_parser = parse_account)]
         account: Account,
     },
-    /// Take over accounts with their password hashes from another program's file
+    /// Import accounts with their password hashes from another program's file
     Import(Import),
 }
 
-/// How an account is named.
+/// An account, by address or id.
 #[derive(Clone)]
 pub(super) enum Account {
     Email(Email),
@@ -107,18 +107,18 @@ fn parse_account(text: &str) -> Result<Account, String> {
     }
 }
 
-/// A password that a new account may have.
+/// Reads the password of a new account, and checks it.
 pub(super) fn read_new_password() -> Result<NewPassword, CommandError> {
     NewPassword::parse(&read_password()?).map_err(|rejection| CommandError::Refused(rejection.message))
 }
 
-/// The hash to keep of a password.
+/// Hashes a password for storage.
 pub(super) async fn hash(password: NewPassword, settings: &Settings) -> Result<String, CommandError> {
     let hashed = Passwords::start(&settings.password)?.hash(password, Ipv4Addr::LOCALHOST.into()).await;
     hashed.map_err(|busy| CommandError::Refused(busy.to_string()))
 }
 
-/// One line of standard input; on a terminal asked twice, without echo.
+/// Reads one line of standard input. On a terminal it prompts twice, without echo.
 fn read_password() -> Result<String, CommandError> {
     let password = read_line("Password: ", true)?;
     if stdin::is_terminal() && read_line("Once more: ", true)? != password {

@@ -1,5 +1,5 @@
-//! The pages for people: Swagger UI at `/docs` and Redoc at `/redoc`, wholly from the binary, and the document that they
-//! show, also as a Postman collection.
+//! The documentation pages, served from the binary: Swagger UI at `/docs` and Redoc at `/redoc`. Also the OpenAPI
+//! document that they show, and its Postman collection.
 
 pub(crate) mod openapi;
 pub(crate) mod postman;
@@ -22,23 +22,23 @@ const PAGE: &str = include_str!("docs.html");
 const SCRIPT: &str = include_str!("docs.js");
 const ICON: &str = include_str!("icon.svg");
 
-/// Nothing is loaded from elsewhere and nothing inline is run. Swagger UI sets styles inline and shows icons from `data:`.
+/// Allows no external resources and no inline scripts. Swagger UI sets styles inline and shows icons from `data:`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// Files change with the binary, so a day is short enough and saves the next visit.
+/// Files change only with the binary, so a day is short enough, and repeat visits skip the download.
 const ASSET_CACHING: &str = "public, max-age=86400";
 
-/// A text that is made when it is first asked for: few processes are ever asked, and all would start some milliseconds later.
+/// Built on first request: most processes never serve it, and building it at startup costs milliseconds.
 type Text = LazyLock<Result<Bytes, String>, Box<dyn FnOnce() -> Result<Bytes, String> + Send>>;
 
-/// The OpenAPI document and the Postman collection of it, as they are sent.
+/// The OpenAPI document and its Postman collection, ready to send.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) openapi: Text,
     pub(crate) postman: Text,
 }
 
-/// A text of a [`Document`].
+/// A text of a [`Document`], which `make` builds on first use.
 pub(crate) fn text(make: impl FnOnce() -> Result<String, std::io::Error> + Send + 'static) -> Text {
     LazyLock::new(Box::new(|| make().map(Bytes::from).map_err(|error| error.to_string())))
 }
@@ -53,16 +53,16 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.map(|cfg| cfg.service(redoc::redirect_redoc_slash).service(redoc::read_redoc_asset));
 }
 
-/// To the documentation
+/// Redirect to the documentation
 ///
-/// For whoever opens the service in a browser.
-#[utoipa::path(tag = "operations", responses((status = 307, description = "To `/docs`.")))]
+/// For people who open the service in a browser.
+#[utoipa::path(tag = "operations", responses((status = 307, description = "Redirect to `/docs`.")))]
 #[get("/")]
 pub(crate) async fn redirect_to_docs() -> HttpResponse {
     HttpResponse::TemporaryRedirect().insert_header((LOCATION, "/docs")).finish()
 }
 
-/// Documentation to try out
+/// Interactive documentation
 ///
 /// Swagger UI with an Authorize button.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The page.", body = String, content_type = "text/html", example = "<!doctype html>")))]
@@ -71,10 +71,10 @@ pub(crate) async fn read_docs() -> HttpResponse {
     page(PAGE, POLICY)
 }
 
-/// This document
+/// OpenAPI document
 ///
 /// OpenAPI 3.1, for code generators and other tools.
-#[utoipa::path(tag = "operations", responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" }))))]
+#[utoipa::path(tag = "operations", responses((status = 200, description = "The OpenAPI 3.1 document.", body = Object, example = json!({ "openapi": "3.1.0" }))))]
 #[get("/openapi.json")]
 pub(crate) async fn read_openapi(document: Data<Document>) -> Result<HttpResponse, ApiError> {
     json(&document.openapi)
@@ -82,7 +82,7 @@ pub(crate) async fn read_openapi(document: Data<Document>) -> Result<HttpRespons
 
 /// Postman collection
 ///
-/// Every route as a request of a Postman collection (format v2.1), to be imported by its URL; Bruno and Insomnia take it too.
+/// Every route as a request in a Postman collection (format v2.1). Import it by its URL, into Bruno or Insomnia too.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The collection.", body = Object, example = json!({ "info": { "name": "Keyfob" } }))))]
 #[get("/postman.json")]
 pub(crate) async fn read_postman(document: Data<Document>) -> Result<HttpResponse, ApiError> {

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document: its head, the security scheme, and the errors that many operations share.
 //!
-//! Handlers name only what is theirs; which errors an operation shares follows from what it takes, by rule.
+//! Handlers declare only their own responses. Rules add the shared errors, depending on what an operation accepts.
 
 mod texts;
 
@@ -20,20 +20,20 @@ use crate::http::error::ApiError;
 use crate::http::problem::{CONTENT_TYPE, Problem};
 use crate::tokens::scope::KNOWN_SCOPES;
 
-/// The name of the security scheme, as FastAPI's users know it.
+/// The name of the security scheme, the same as FastAPI's.
 pub(crate) const SCHEME: &str = "OAuth2PasswordBearer";
 
 /// An error of an OAuth endpoint (RFC 6749 §5.2).
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body in the OpenAPI document")]
 pub(crate) struct OAuthProblem {
-    /// A code for programs.
+    /// An error code for programs.
     #[schema(example = "invalid_grant")]
     error: String,
-    /// A sentence for people.
+    /// A message for people.
     #[schema(example = "Incorrect username or password")]
     error_description: String,
-    /// The same sentence again, for front ends that know FastAPI.
+    /// The same message, for front ends written for FastAPI.
     #[schema(example = "Incorrect username or password")]
     detail: String,
 }
@@ -41,24 +41,23 @@ pub(crate) struct OAuthProblem {
 /// The document without its paths, which the routes add.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Keyfob", description = FIRST_STEPS, contact(name = "Those who run this service"), license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    info(title = "Keyfob", description = FIRST_STEPS, contact(name = "The operator of this service"), license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     servers((url = "/", description = "This service")),
     components(schemas(Problem, OAuthProblem)),
     tags(
-        (name = "accounts", description = "Sign up, and look after one's own account."),
-        (name = "oauth", description = "Log in, renew, log out: the OAuth2 endpoints. For first-party apps only (RFC 9700 §2.4)."),
-        (name = "posts", description = "A resource that anyone may read and its authors may change."),
-        (name = "operations", description = "For those who run the service."),
+        (name = "accounts", description = "Sign up, and manage your account and its sessions."),
+        (name = "oauth", description = "Log in, refresh and log out: the OAuth2 endpoints. For first-party apps only (RFC 9700 §2.4)."),
+        (name = "posts", description = "A sample resource: anyone can read posts, and authors can change theirs."),
+        (name = "operations", description = "Health checks and documentation, for the operator of the service."),
     ),
 )]
 struct Head;
 
 const FIRST_STEPS: &str = "\
-**First steps** on [the page to try it out](docs): open *Sign up*, press *Execute*. Then press **Authorize**, type the \
-e-mail address and the password (nothing else), and try *Read one's own account* or *Write a post*.\n\n\
-To read and search: [Redoc](redoc). For Postman, Bruno and Insomnia: [postman.json](postman.json), to be imported by its \
-URL.\n\n\
-Errors are RFC 9457 problems; those of the OAuth endpoints are RFC 6749 errors. Times are UTC.";
+**First steps** on [the interactive page](docs): open *Sign up* and press *Execute*. Then press **Authorize**, enter the \
+e-mail address and the password (nothing else), and try *Get the current user* or *Create a post*.\n\n\
+To read and search: [Redoc](redoc). For Postman, Bruno and Insomnia: import [postman.json](postman.json) by its URL.\n\n\
+Errors are RFC 9457 problems; the OAuth endpoints return RFC 6749 errors. Times are UTC.";
 
 /// The head, to which paths are added before [`finish`].
 pub(crate) fn head() -> utoipa::openapi::OpenApi {
@@ -70,7 +69,7 @@ pub(crate) fn finish(document: &mut utoipa::openapi::OpenApi) {
     Finish.modify(document);
 }
 
-/// Names the server and the token endpoint under `server.root_path`.
+/// Puts the server and the token endpoint under `server.root_path`.
 pub(crate) fn put_under(document: &mut utoipa::openapi::OpenApi, root_path: &str) {
     if root_path.is_empty() {
         return;
@@ -80,7 +79,7 @@ pub(crate) fn put_under(document: &mut utoipa::openapi::OpenApi, root_path: &str
     components.add_security_scheme(SCHEME, scheme(root_path));
 }
 
-/// `tokenUrl` is absolute, so that it means the same whatever server is chosen.
+/// `tokenUrl` is absolute, so it does not depend on the chosen server.
 fn scheme(root_path: &str) -> SecurityScheme {
     let password = Password::new(format!("{root_path}/login"), Scopes::from_iter(KNOWN_SCOPES));
     SecurityScheme::OAuth2(OAuth2::new([Flow::Password(password)]))
@@ -104,7 +103,7 @@ impl Modify for Finish {
                 }
                 texts::restrict_parameters(operation);
                 bodies.extend(texts::json_body(operation));
-                // Said of each: with no word some tools take it that security was forgotten.
+                // Always set `security`, even when empty: some tools report a missing one.
                 operation.security.get_or_insert_default();
             }
         }
@@ -112,7 +111,7 @@ impl Modify for Finish {
     }
 }
 
-/// Says of each answer that no cache may keep it.
+/// Documents `Cache-Control: no-store` on every response.
 fn add_no_store(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
@@ -121,7 +120,7 @@ fn add_no_store(operation: &mut Operation) {
     }
 }
 
-/// Gives each answer an example: made of the examples of its schema's members, or of its status and description.
+/// Gives each response an example, from the examples of its schema's members or from its status and description.
 fn add_examples(operation: &mut Operation, schemas: &Value) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -142,13 +141,13 @@ fn problem_example(status: u16, detail: &str) -> Value {
     serde_json::to_value(Problem::new(status, detail)).unwrap_or_default()
 }
 
-/// The schema that a reference leads to.
+/// Resolves a reference to its schema.
 fn resolve<'a>(schema: &'a Value, schemas: &'a Value) -> &'a Value {
     let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
     name.map_or(schema, |name| &schemas[name])
 }
 
-/// The example that a schema gives, or that its members give together.
+/// The example of a schema, or one composed of its members' examples.
 pub(crate) fn example_of(schema: &Value, schemas: &Value) -> Value {
     let schema = resolve(schema, schemas);
     if let Some(example) = schema.get("example") {
@@ -205,10 +204,10 @@ fn add_oauth_errors(operation: &mut Operation) {
     } else {
         oauth("invalid_request", "The parameter token is missing")
     };
-    let description = "The request is not as it should be, or was refused (`error` says why).";
+    let description = "The request is invalid or was refused (`error` says why).";
     add(operation, 400, oauth_response(description, refused));
     let client = oauth("invalid_client", "Client authentication failed");
-    add(operation, 401, challenged(oauth_response("The client is unknown or did not prove who it is.", client)));
+    add(operation, 401, challenged(oauth_response("The client is unknown or failed to authenticate.", client)));
     let slow = oauth("invalid_request", "The body took too long: it should arrive within 30 seconds");
     add(operation, 408, oauth_response("The body did not arrive in time.", slow));
     let large = oauth("invalid_request", "The body is too large: at most 262144 bytes are taken");
@@ -218,10 +217,10 @@ fn add_oauth_errors(operation: &mut Operation) {
     add(operation, 431, oauth_response("The headers are too large.", long));
     add(operation, 429, retried(oauth_response("Too many attempts.", oauth("slow_down", text))));
     let away = oauth("temporarily_unavailable", "The service is busy. Try again in a moment");
-    add(operation, 503, retried(oauth_response("The service is busy, or its database away.", away)));
+    add(operation, 503, retried(oauth_response("The service is busy, or its database is unavailable.", away)));
 }
 
-/// A handler's own description of a status stays.
+/// Adds a response, unless the handler describes that status itself.
 fn add(operation: &mut Operation, status: u16, response: Response) {
     operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
 }
@@ -236,10 +235,10 @@ fn invalid_field(fault: Fault) -> Response {
     let detail = ApiError::InvalidFields(faults.clone()).to_string();
     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with_errors(faults);
     let example = serde_json::to_value(problem).unwrap_or_default();
-    response("Fields are not as they should be; every fault is listed.", CONTENT_TYPE, "Problem", example)
+    response("Fields are invalid; `errors` lists every fault.", CONTENT_TYPE, "Problem", example)
 }
 
-/// A fault that a JSON body may have: its first required field is missing, or where none is required, its first is no string.
+/// A sample fault of a JSON body: its first required field is missing or, if none is required, its first is no string.
 fn fault_of_body(operation: &Operation, schemas: &Value) -> Option<Fault> {
     let body = serde_json::to_value(&operation.request_body).unwrap_or_default();
     let schema = resolve(body.pointer("/content/application~1json/schema")?, schemas);
@@ -252,7 +251,7 @@ fn fault_of_body(operation: &Operation, schemas: &Value) -> Option<Fault> {
     }
 }
 
-/// A fault that the first parameter of the path or the query may have.
+/// A sample fault of the first path or query parameter.
 fn fault_of_parameter(operation: &Operation) -> Option<Fault> {
     let found = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
         RefOr::T(one) if matches!(one.parameter_in, ParameterIn::Path) => Some(("path", one)),
@@ -296,7 +295,7 @@ fn challenged(mut response: Response) -> Response {
 }
 
 fn retried(mut response: Response) -> Response {
-    add_header(&mut response, "Retry-After", Type::Integer, "Seconds until it may be tried again.");
+    add_header(&mut response, "Retry-After", Type::Integer, "Seconds to wait before the next try.");
     response
 }
 

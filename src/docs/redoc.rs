@@ -1,4 +1,4 @@
-//! Redoc at `/redoc`: the document to read and to search, wholly from the binary.
+//! Redoc at `/redoc`, to read and search the document; served from the binary.
 
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Bytes, Path};
@@ -9,17 +9,17 @@ use crate::http::error::ApiError;
 
 const PAGE: &str = include_str!("redoc/redoc.html");
 const STYLE: &str = include_str!("redoc/redoc.css");
-/// How it came here, and what was changed in it, stands in `redoc/README.md`.
+/// `redoc/README.md` records its source and our changes to it.
 const SCRIPT: &str = include_str!("redoc/redoc.standalone.js");
 const LICENCES: &str = include_str!("redoc/redoc.standalone.js.LICENSE.txt");
 
-/// As for `/docs`, and Redoc's search, which it starts as a worker from a `blob:` of its own.
+/// As for `/docs`, and a worker from a `blob:` URL for Redoc's search.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Documentation to read
+/// Reference documentation
 ///
-/// Redoc: the same document on one page, with a search.
+/// Redoc: the same document on one page, with search.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The page.", body = String, content_type = "text/html", example = "<!doctype html>")))]
 #[get("/redoc")]
 pub(crate) async fn read_redoc() -> HttpResponse {

@@ -1,4 +1,4 @@
-//! The one check behind both doors.
+//! The check that the middleware and the extractors share.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::tokens::jwt::Refusal;
 /// The claims of a token that was accepted, shared within its request.
 pub(super) type Accepted = Arc<AccessToken>;
 
-/// Checks the bearer token of a request; once a request, however many ask.
+/// Checks the bearer token of a request. Accepted claims are stored in the request, so that it is checked only once.
 pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthError> {
     if let Some(accepted) = req.extensions().get::<Accepted>() {
         return Ok(Arc::clone(accepted));
@@ -24,7 +24,7 @@ pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthErro
     let sessions = req.app_data::<Data<Sessions>>().ok_or_else(no_keyfob)?;
     let now = Timestamp::now();
     let checked = match sessions.check_access(token, now) {
-        // Another replica may have begun to sign under a new key: look for it, not too often, and check again.
+        // Another replica may already sign with a new key: look for it, not too often, and check again.
         Err(Refusal::UnknownKey) if sessions.look_for_new_keys(now).await => sessions.check_access(token, now),
         checked => checked,
     };
@@ -34,7 +34,7 @@ pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthErro
     Ok(claims)
 }
 
-/// Without the data of a Keyfob nobody is let in. The fault is the application's, so its log says what to do.
+/// Without the data of a Keyfob every token is refused. The fault is the application's, so its log says what to do.
 fn no_keyfob() -> AuthError {
     tracing::error!(
         "this application does not know a Keyfob, so it refuses every token: call Keyfob::guard or Keyfob::configure on it"
@@ -68,7 +68,7 @@ pub(crate) fn bearer_token(req: &HttpRequest) -> Result<&str, AuthError> {
     std::str::from_utf8(token).map_err(|_| AuthError::Malformed)
 }
 
-/// The same without blanks at its ends.
+/// Trims spaces at both ends.
 fn without_blanks(mut text: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
         text = rest;
@@ -95,7 +95,7 @@ mod tests {
         bearer_token(&request.to_http_request()).map(str::to_owned)
     }
 
-    /// Bearer headers, and what is nearly one.
+    /// Bearer headers, and near misses.
     fn words() -> impl Strategy<Value = Vec<String>> {
         let scheme = prop_oneof![4 => "[Bb][Ee][Aa][Rr][Ee][Rr]", 1 => "(Basic|Bearer,|Bear|[!-~]{1,6})"];
         let token = prop_oneof!["[A-Za-z0-9._~+/-]{1,20}={0,2}", "[!-~é]{1,20}"];

@@ -1,4 +1,4 @@
-//! The extractors: who calls, as far as the token says.
+//! The extractors: the caller, as the token describes them.
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ use crate::sessions::Sessions;
 use crate::sessions::end::Caller;
 use crate::tokens::{AccessToken, RequiredScope, scopes};
 
-/// The caller, whose token was checked and has the scope `S`. A handler that takes it is closed to everybody else.
+/// The caller, whose token is valid and has the scope `S`. A handler that takes it refuses all other requests.
 ///
 /// ```
 /// use actix_web::{HttpResponse, get};
@@ -50,13 +50,13 @@ impl<S> CurrentUser<S> {
         self.token.session_id
     }
 
-    /// In whose name a request writes.
+    /// The account and session that a request writes as.
     pub(crate) fn caller(&self) -> Caller {
         Caller { user_id: self.id(), session_id: self.session_id() }
     }
 
-    /// Looks once more whether the session has ended, for a request that has waited since its token was checked: a body may
-    /// take its time.
+    /// Checks again whether the session has ended, for a request that has waited since its token was checked: a body
+    /// may arrive slowly.
     pub(crate) fn check_again(&self, sessions: &Sessions) -> Result<(), AuthError> {
         if sessions.has_ended(self.session_id()) { Err(AuthError::Invalid) } else { Ok(()) }
     }
@@ -67,7 +67,7 @@ impl<S> CurrentUser<S> {
         self.token.scope.contains("admin")
     }
 
-    /// All that the token says.
+    /// All claims of the token.
     #[must_use]
     pub fn token(&self) -> &AccessToken {
         &self.token
@@ -81,7 +81,7 @@ impl<S: RequiredScope> FromRequest for CurrentUser<S> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            // A body that is too large is refused before credentials are looked at.
+            // Refuse a body that is too large before looking at credentials.
             refuse_announced_size(&req)?;
             let token = authenticate(&req).await?;
             match S::NAME {
@@ -92,7 +92,7 @@ impl<S: RequiredScope> FromRequest for CurrentUser<S> {
     }
 }
 
-/// The caller, or nobody where no bearer token was sent. A bad token is still refused with 401.
+/// The caller, or `None` if the request has no `Authorization` header. A bad token is still refused with 401.
 #[derive(Clone, Debug)]
 pub struct MaybeUser(pub Option<CurrentUser>);
 

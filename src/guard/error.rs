@@ -1,4 +1,4 @@
-//! Why a request is not let in (RFC 6750 §3). Each variant is a cause; one place turns causes into challenges.
+//! Why a request is refused (RFC 6750 §3). Each variant is a cause; one place turns causes into challenges.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use crate::http::error::ApiError;
 use crate::tokens::REALM;
 
-/// Why a request was not let in.
+/// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// No `Authorization: Bearer`: 401 with a challenge that has no error code.
@@ -15,13 +15,13 @@ pub enum AuthError {
     /// `Bearer`, but not followed by exactly one token: 401 `invalid_token`.
     #[error("The Authorization header should be Bearer followed by one access token.")]
     Malformed,
-    /// The token is not one that is good here now: 401 `invalid_token`.
+    /// The token is not valid here, or no longer: 401 `invalid_token`.
     #[error("The access token is not valid.")]
     Invalid,
-    /// The token's time is over: 401 `invalid_token`.
+    /// The token has expired: 401 `invalid_token`.
     #[error("The access token has expired.")]
     Expired,
-    /// The token's time has not begun: 401 `invalid_token`.
+    /// The token is not valid yet: 401 `invalid_token`.
     #[error("The access token is not valid yet.")]
     NotYetValid,
     /// The account is gone or disabled: 401 `invalid_token`.

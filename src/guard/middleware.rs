@@ -1,4 +1,4 @@
-//! The middleware: closes a route, a resource or a scope to everybody without a good token.
+//! The middleware: protects a route, a resource or a scope from requests without a valid token.
 
 use actix_web::Error;
 use actix_web::dev::ServiceRequest;
@@ -11,7 +11,7 @@ use crate::http::body::refuse_announced_size;
 type Checked = Result<ServiceRequest, (Error, ServiceRequest)>;
 type Check = fn(ServiceRequest, ()) -> LocalBoxFuture<'static, Checked>;
 
-/// The middleware. What it found is shared with [`CurrentUser`](super::CurrentUser), which need not check again.
+/// The middleware. It shares the accepted claims with [`CurrentUser`](super::CurrentUser), which need not check again.
 ///
 /// ```
 /// use actix_web::{App, HttpResponse, web};
@@ -25,8 +25,8 @@ type Check = fn(ServiceRequest, ()) -> LocalBoxFuture<'static, Checked>;
 /// ```
 #[must_use]
 pub fn bearer() -> HttpAuthentication<(), Check> {
-    // Nothing is extracted beforehand: our own check reads the header, so challenges and bodies are ours and the scheme's
-    // case does not matter (actix-web-httpauth 0.8 compares it), and the header is read once.
+    // Extract nothing beforehand: our own check reads the header, and reads it once. So challenges and bodies are ours,
+    // and the scheme's case does not matter (actix-web-httpauth 0.8 compares it).
     HttpAuthentication::with_fn(check)
 }
 

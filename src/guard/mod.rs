@@ -1,7 +1,7 @@
-//! How a request proves who it is (RFC 6750): one check, two doors.
+//! How requests authenticate (RFC 6750): one check, two ways to use it.
 //!
-//! The [`bearer`] middleware and the [`CurrentUser`] extractor both call `authenticate`, so that a handler which takes
-//! `CurrentUser` is closed even where the middleware was forgotten.
+//! The [`bearer`] middleware and the [`CurrentUser`] extractor both call `authenticate`, so a handler that takes
+//! `CurrentUser` is protected even if the middleware was forgotten.
 
 pub(crate) mod authenticate;
 mod current_user;

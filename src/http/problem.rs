@@ -11,14 +11,14 @@ use crate::fields::Fault;
 /// The media type of RFC 9457 §3.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 
-/// An error (RFC 9457 §3.1), with the faults of the input where it is about them.
+/// An error (RFC 9457 §3.1); for invalid input, with its faults.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// Always `about:blank`: the status says it all.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     kind: &'static str,
-    /// The status in words.
+    /// The status as text.
     #[schema(example = "Not Found")]
     title: &'static str,
     /// The HTTP status.

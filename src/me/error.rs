@@ -1,4 +1,4 @@
-//! How the domain's refusals are answered here.
+//! Turns the domain's errors into responses.
 
 use crate::attempts::TooMany;
 use crate::guard::AuthError;

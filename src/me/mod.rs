@@ -1,4 +1,4 @@
-//! Sign-up, profiles, and one's own account and sessions.
+//! Sign-up, profiles, and the caller's own account and sessions.
 
 mod error;
 mod owner;

@@ -1,4 +1,4 @@
-//! What only the owner of an account may do, who proves it with the password.
+//! Actions reserved for the owner of an account, who confirms them with the password.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::sessions::end::Caller;
 
-/// Somebody who says that the account is theirs.
+/// A caller who claims to own the account.
 pub(super) struct Owner<'a> {
     pub caller: Caller,
     pub address: IpAddr,
@@ -47,9 +47,9 @@ impl Owner<'_> {
         }
     }
 
-    /// Makes a change, and ends the sessions of the account but for one. Where the hash was replaced since the password was
-    /// compared with that of `row`, it is compared anew: it is as right as before if a log-in has renewed the hash, and not
-    /// if the owner has changed the password.
+    /// Makes a change, and ends all sessions of the account except one. If the hash was replaced since the password was
+    /// compared with that of `row`, compares again: the password is still right if a login renewed the hash, but not if
+    /// the owner changed the password.
     pub(super) async fn change<F>(
         &self,
         mut row: UserRow,
@@ -75,7 +75,7 @@ impl Owner<'_> {
     }
 }
 
-/// An account; a token of one that is gone or disabled is no longer good.
+/// Finds the account of a token. If the account is gone or disabled, the token is no longer valid.
 pub(super) async fn find_active(db: &Db, id: Id) -> Result<UserRow, ApiError> {
     let row = db.read(move |conn| store::find_user(conn, id)).await?;
     Ok(row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?)

@@ -1,4 +1,4 @@
-//! Sign-up, profiles and one's own account.
+//! Sign-up, profiles and the caller's own account.
 
 use actix_web::http::header::LOCATION;
 use actix_web::web::Data;
@@ -30,10 +30,10 @@ pub(crate) struct SignUp {
     /// The e-mail address to log in with; neither its case nor its Unicode form matters.
     #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.com")]
     email: Email,
-    /// 8 to 72 bytes in UTF-8, not a common one, not the address.
+    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused.
     #[schema(value_type = String, format = Password, max_length = 72, example = "correct horse battery staple")]
     password: NewPassword,
-    /// How to be called.
+    /// The display name.
     #[schema(value_type = Option<String>, max_length = 200, example = "Ada Lovelace")]
     full_name: Option<FullName>,
 }
@@ -51,7 +51,7 @@ impl FromFields for SignUp {
     }
 }
 
-/// A change of one's own account; what is absent stays.
+/// Changes to the current user's account. Absent fields keep their value.
 #[derive(Debug, ToSchema)]
 pub(crate) struct AccountChange {
     /// The new name; `null` clears it.
@@ -65,7 +65,7 @@ impl FromFields for AccountChange {
     }
 }
 
-/// A password as typed, to be compared.
+/// A password as typed, for comparison.
 #[derive(Debug)]
 struct TypedPassword(SecretString);
 
@@ -75,7 +75,7 @@ impl Field for TypedPassword {
     }
 }
 
-/// The proof that it is really the owner who deletes the account.
+/// Deletion of the account, confirmed with its password.
 #[derive(Debug, ToSchema)]
 pub(crate) struct Deletion {
     /// The account's password.
@@ -89,13 +89,13 @@ impl FromFields for Deletion {
     }
 }
 
-/// A new password, and the proof that it is the owner who sets it.
+/// A new password, confirmed with the current one.
 #[derive(Debug, ToSchema)]
 pub(crate) struct PasswordChange {
-    /// The password until now.
+    /// The current password.
     #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
     current_password: TypedPassword,
-    /// 8 to 72 bytes in UTF-8, not a common one, not the e-mail address.
+    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused.
     #[schema(value_type = String, format = Password, max_length = 72, example = "even longer horse battery staple")]
     new_password: NewPassword,
 }
@@ -118,12 +118,12 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 
 /// Sign up
 ///
-/// Makes an account. Log in with it at `/login`.
+/// Creates an account. Log in to it at `/login`.
 #[utoipa::path(
     tag = "accounts",
     request_body = SignUp,
     responses(
-        (status = 201, description = "The account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
+        (status = 201, description = "The new account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
         (status = 409, description = "There is an account with that e-mail address.", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -152,7 +152,7 @@ pub(crate) async fn sign_up(
         updated_at: now,
     };
     match db.write(move |conn| store::insert_user(conn, &user)).await {
-        // It tells of an account that exists, so only so many are answered.
+        // This reveals that the account exists, so it counts against the limit.
         Err(StoreError::Taken) => {
             begun.failed(now).await;
             Err(ApiError::Conflict("There is an account with that e-mail address."))
@@ -166,9 +166,9 @@ pub(crate) async fn sign_up(
     }
 }
 
-/// Read a profile
+/// Get a profile
 ///
-/// One's own; admins read anybody's. Any other id is forbidden, whether there is such an account or not.
+/// Your own profile; admins can read every profile. Any other id gives 403, whether or not the account exists.
 #[utoipa::path(
     tag = "accounts",
     params(("id" = i64, Path, description = "The account's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)),
@@ -195,9 +195,9 @@ pub(crate) async fn read_profile(
     }
 }
 
-/// Read one's own account
+/// Get the current user
 ///
-/// Of whoever the token was given to.
+/// The account that the access token was issued to.
 #[utoipa::path(
     tag = "accounts",
     security(("OAuth2PasswordBearer" = ["profile"])),
@@ -209,14 +209,14 @@ pub(crate) async fn read_me(user: CurrentUser<scopes::Profile>, db: Data<Db>) ->
     Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
 }
 
-/// Change one's own account
+/// Update the current user
 ///
-/// What is absent stays.
+/// Absent fields keep their value.
 #[utoipa::path(
     tag = "accounts",
     request_body = AccountChange,
     security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 200, description = "The account as it is now.", body = User))
+    responses((status = 200, description = "The updated account.", body = User))
 )]
 #[patch("/me")]
 pub(crate) async fn update_me(
@@ -241,14 +241,14 @@ pub(crate) async fn update_me(
     Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
 }
 
-/// Delete one's own account
+/// Delete the current user
 ///
-/// With its posts; every session ends. The password is asked for once more.
+/// Deletes the account and its posts, and ends all its sessions. Requires the account's password.
 #[utoipa::path(
     tag = "accounts",
     request_body = Deletion,
     security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 204, description = "It is gone."))
+    responses((status = 204, description = "The account is deleted."))
 )]
 #[delete("/me")]
 pub(crate) async fn delete_me(
@@ -270,14 +270,14 @@ pub(crate) async fn delete_me(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Change one's own password
+/// Change the password
 ///
-/// All other sessions end.
+/// Ends all other sessions.
 #[utoipa::path(
     tag = "accounts",
     request_body = PasswordChange,
     security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 204, description = "The new password holds from now on."))
+    responses((status = 204, description = "The password is changed."))
 )]
 #[post("/me/password")]
 pub(crate) async fn change_password(

@@ -1,4 +1,4 @@
-//! One's own sessions: where one is signed in, and signing out there.
+//! The caller's sessions: list and end them.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, get};
@@ -18,28 +18,28 @@ use crate::sessions::Sessions;
 use crate::sessions::revocations::store::Which;
 use crate::tokens::scopes;
 
-/// A sign-in.
+/// A session, which begins with a login.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Session {
-    /// Its id; the `sid` of its access tokens.
+    /// The session's id, the `sid` claim of its access tokens.
     #[schema(value_type = i64, example = 1)]
     id: Id,
-    /// The client that signed in.
+    /// The client that logged in.
     #[schema(example = "keyfob")]
     client_id: String,
-    /// What the client called itself.
+    /// The `User-Agent` header of the login.
     #[schema(example = "Mozilla/5.0", required)]
     user_agent: Option<String>,
-    /// The address from which it signed in.
+    /// The IP address of the login.
     #[schema(example = "127.0.0.1", required)]
     ip: Option<String>,
-    /// When it signed in, UTC.
+    /// Time of the login, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     created_at: Timestamp,
-    /// When it was last used, UTC; some seconds late.
+    /// Time of the last use, UTC; updated with a delay of some seconds.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     last_used_at: Timestamp,
-    /// Whether it is the one of this very request.
+    /// Whether this request belongs to the session.
     #[schema(example = true)]
     current: bool,
 }
@@ -49,18 +49,18 @@ pub(crate) struct Session {
 pub(crate) struct SessionList {
     /// The sessions.
     items: Vec<Session>,
-    /// What to ask for the next page with; `null` on the last one.
+    /// Pass it as `cursor` to get the next page; `null` on the last page.
     #[schema(required = true, example = "MQ")]
     next_cursor: Option<String>,
 }
 
-/// Which page of one's own sessions.
+/// Which page of the caller's sessions.
 #[derive(Debug)]
 pub(crate) struct SessionQuery(Page);
 
 impl FromFields for SessionQuery {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        // As many as there may be: whoever does not ask for pages should see all, or nearly.
+        // The maximum by default: a client that does not page should see all sessions, or nearly all.
         Page::read(fields, MAX_LIMIT).map(Self)
     }
 }
@@ -69,17 +69,17 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list_sessions).service(end_session).service(end_other_sessions);
 }
 
-/// List one's own sessions
+/// List sessions
 ///
-/// Where one is signed in: one session for each log-in that has not ended, newest first.
+/// The current user's sessions, newest first: one for each login that has not ended.
 #[utoipa::path(
     tag = "accounts",
     params(
-        ("limit" = Option<i64>, Query, description = "How many at the most, 1 to 100; 100 if absent.", minimum = 1, maximum = 100, example = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before."),
+        ("limit" = Option<i64>, Query, description = "Maximum number of sessions, 1 to 100. Default: 100.", minimum = 1, maximum = 100, example = 100),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page."),
     ),
     security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 200, description = "A page.", body = SessionList))
+    responses((status = 200, description = "A page of sessions.", body = SessionList))
 )]
 #[get("/me/sessions")]
 pub(crate) async fn list_sessions(
@@ -102,15 +102,15 @@ pub(crate) async fn list_sessions(
     Ok(json(&mut HttpResponse::Ok(), &SessionList { items: items.collect(), next_cursor }))
 }
 
-/// End one of one's own sessions
+/// End a session
 ///
-/// Signs out there: its refresh token dies at once, its access tokens within a second.
+/// Logs the session out: its refresh token stops working at once, its access tokens within a second.
 #[utoipa::path(
     tag = "accounts",
     params(("id" = i64, Path, description = "The session's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)),
     security(("OAuth2PasswordBearer" = ["profile"])),
     responses(
-        (status = 204, description = "It has ended."),
+        (status = 204, description = "The session has ended."),
         (status = 404, description = "You have no such session.", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -127,13 +127,13 @@ pub(crate) async fn end_session(
     }
 }
 
-/// End all of one's own sessions but this one
+/// End all other sessions
 ///
-/// Signs out everywhere else.
+/// Logs out everywhere except in the current session.
 #[utoipa::path(
     tag = "accounts",
     security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 204, description = "The others have ended."))
+    responses((status = 204, description = "All other sessions have ended."))
 )]
 #[delete("/me/sessions")]
 pub(crate) async fn end_other_sessions(

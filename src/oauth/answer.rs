@@ -1,4 +1,4 @@
-//! What the token endpoint answers (RFC 6749 §5.1).
+//! The response of the token endpoint (RFC 6749 §5.1).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::sessions::issue::Issued;
 use crate::tokens::scope::ScopeSet;
 
-/// What the token endpoint answers (RFC 6749 §5.1).
+/// The response of the token endpoint (RFC 6749 §5.1).
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TokenAnswer {
     /// Send it as `Authorization: Bearer`.
@@ -15,13 +15,13 @@ pub(crate) struct TokenAnswer {
     /// `bearer`.
     #[schema(example = "bearer")]
     token_type: &'static str,
-    /// How long the access token lives, in seconds.
+    /// Lifetime of the access token, in seconds.
     #[schema(example = 900)]
     expires_in: u64,
-    /// Exchange it for new tokens with `grant_type=refresh_token`; each is replaced when it is used.
+    /// Exchange it for new tokens with `grant_type=refresh_token`. Each use replaces it.
     #[schema(example = "kfr_AAAAAAAAAAEAAAAAAAAAAQ")]
     refresh_token: String,
-    /// What the access token may be used for, space-separated.
+    /// The granted scopes, space-separated.
     #[schema(value_type = String, example = "profile posts")]
     scope: ScopeSet,
 }

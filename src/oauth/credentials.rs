@@ -1,4 +1,4 @@
-//! How a client says who it is: HTTP Basic, or parameters of the form (RFC 6749 §2.3).
+//! How a client authenticates: HTTP Basic, or parameters of the form (RFC 6749 §2.3).
 
 use std::net::IpAddr;
 
@@ -16,12 +16,12 @@ use crate::clients::{BUILTIN_CLIENT, Client};
 use crate::config::TokenSettings;
 use crate::db::{Db, Timestamp};
 
-/// What a request says about its client.
+/// The client credentials of a request.
 #[derive(Default)]
 pub(crate) struct ClientCredentials {
     pub(crate) id: Option<String>,
     pub(crate) secret: Option<SecretString>,
-    /// The id and secret of HTTP Basic as they read after form-decoding (RFC 6749 §2.3.1), where that differs.
+    /// The id and secret of HTTP Basic after form-decoding (RFC 6749 §2.3.1), if they can be decoded.
     pub(crate) decoded: Option<(String, SecretString)>,
 }
 
@@ -52,7 +52,7 @@ impl ClientCredentials {
         }
     }
 
-    /// The client that these credentials belong to. Wrong secrets are counted; without a secret nothing is guessed at.
+    /// Finds the client of these credentials. Wrong secrets count as failures; without a secret nothing is guessed.
     pub(crate) async fn authenticate(
         self,
         db: &Db,
@@ -93,7 +93,7 @@ impl ClientCredentials {
     }
 }
 
-/// HTTP Basic (RFC 7617): `None` without it; empty id and secret, which some clients always send, count as none.
+/// HTTP Basic (RFC 7617): `None` without it. Some clients always send it, so an empty id or secret counts as absent.
 fn basic_credentials(req: &HttpRequest) -> Result<Option<ClientCredentials>, OAuthError> {
     let Some(header) = req.headers().get(AUTHORIZATION) else { return Ok(None) };
     let mut halves = header.as_bytes().splitn(2, |byte| *byte == b' ');
@@ -153,7 +153,7 @@ mod tests {
         text.bytes().map(|byte| format!("%{byte:02x}")).collect()
     }
 
-    /// What a header may hold (RFC 9110 §5.5).
+    /// The bytes that a header may contain (RFC 9110 §5.5).
     fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(prop_oneof![Just(b'\t'), 0x20..=0x7e_u8, 0x80..=0xff_u8], 0..40)
     }

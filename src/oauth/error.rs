@@ -1,4 +1,4 @@
-//! The errors of the OAuth endpoints (RFC 6749 §5.2). Each variant is a cause; one place turns causes into answers.
+//! The errors of the OAuth endpoints (RFC 6749 §5.2). Each variant is a cause; one place turns causes into responses.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -14,9 +14,9 @@ use crate::sessions::error::SessionError;
 use crate::tokens::REALM;
 use crate::tokens::keys::KeyError;
 
-/// The outcome of a token request that was answered with a token.
+/// The outcome of a token request that got a token.
 pub(super) const SUCCESS: &str = "success";
-/// How a token request may end: well, or as [`OAuthError::outcome`] says.
+/// Every outcome of a token request: success, and those of [`OAuthError::outcome`].
 pub(crate) const OUTCOMES: [&str; 12] = [
     SUCCESS,
     "wrong_credentials",
@@ -32,16 +32,16 @@ pub(crate) const OUTCOMES: [&str; 12] = [
     "server_error",
 ];
 
-/// Why an OAuth endpoint refused. Texts keep to the characters of RFC 6749 §5.2: ASCII, no quotes, no backslash.
+/// Why an OAuth endpoint refused. Texts use only characters of RFC 6749 §5.2: ASCII, no quotes, no backslash.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     /// A parameter is missing or repeated, or the body is not a form: 400.
     #[error("{0}")]
     InvalidRequest(String),
-    /// The client is unknown or did not prove who it is: 401.
+    /// The client is unknown or failed to authenticate: 401.
     #[error("Client authentication failed")]
     InvalidClient,
-    /// The user is unknown or disabled, or the password is wrong: 400.
+    /// The account is unknown or disabled, or the password is wrong: 400.
     #[error("Incorrect username or password")]
     WrongCredentials,
     /// The refresh token is unknown, used, expired, revoked or another client's: 400.
@@ -50,19 +50,19 @@ pub enum OAuthError {
     /// The grant type is known, but not for this client: 400.
     #[error("This client may not use that grant type")]
     UnauthorizedClient,
-    /// The grant type is not known: 400.
+    /// The grant type is unknown: 400.
     #[error("The grant type should be password or refresh_token")]
     UnsupportedGrantType,
-    /// A scope is unknown, wider than was granted, or none is left: 400.
+    /// A scope is unknown, wider than granted, or none is left: 400.
     #[error("{0}")]
     InvalidScope(String),
-    /// Something that may fail on any route.
+    /// A failure that can happen on any route.
     #[error("{0}")]
     Failed(#[from] Failure),
 }
 
 impl OAuthError {
-    /// The cause in a word, for those who count.
+    /// The outcome as a metrics label.
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
             Self::WrongCredentials => "wrong_credentials",
@@ -85,7 +85,7 @@ impl OAuthError {
     }
 }
 
-/// RFC 6749 has no codes for most of these: `invalid_request` where the request was at fault, else what clients know.
+/// RFC 6749 has no codes for most of these: `invalid_request` if the request is at fault, else codes that clients know.
 fn code_of(failure: &Failure) -> &'static str {
     match failure {
         Failure::MethodNotAllowed { .. }
@@ -174,7 +174,7 @@ impl From<TooMany> for OAuthError {
 }
 
 impl From<ApiError> for OAuthError {
-    /// The faults of reading a body, in the words of the OAuth endpoints.
+    /// Turns errors in reading a body into errors of the OAuth endpoints.
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Failed(failure) => Self::Failed(failure),

@@ -1,6 +1,6 @@
-//! The form that the OAuth endpoints take: urlencoded, or multipart as JavaScript's `FormData` sends it.
+//! The form that the OAuth endpoints accept: urlencoded, or multipart as JavaScript's `FormData` sends it.
 //!
-//! It is read while it arrives, and nothing is kept but the parameters that an endpoint asks for.
+//! It is parsed as it arrives, and only the parameters that an endpoint uses are kept.
 
 mod urlencoded;
 
@@ -26,26 +26,26 @@ use urlencoded::Urlencoded;
 const EXPECTED: &str =
     "The body should be a form with Content-Type application/x-www-form-urlencoded (or multipart/form-data)";
 const UNREADABLE: &str = "The body could not be read as a form in UTF-8";
-/// All that any of the endpoints asks for. What else is sent is ignored (RFC 6749 §3.2).
+/// The parameters that the endpoints use. All others are ignored (RFC 6749 §3.2).
 pub(crate) const KNOWN: [&str; 8] =
     ["grant_type", "username", "password", "scope", "client_id", "client_secret", "refresh_token", "token"];
-/// How many parameters are taken, unknown ones too.
+/// The maximum number of parameters, unknown ones included.
 pub(crate) const MAX_PARAMETERS: usize = 64;
-/// The longest value of a parameter: a token of an RSA key takes 1 KiB.
+/// The longest value of a parameter: a token signed with RSA takes 1 KiB.
 pub(crate) const MAX_VALUE_BYTES: usize = 8192;
 /// Stands for a value that is too long to be right. No password, token, id or scope has a NUL, so it is treated as any
 /// other wrong value is.
 const OVERLONG: &str = "\0";
 
-/// The parameters of a form that somebody may ask for.
+/// The known parameters of a form.
 #[derive(Default)]
 pub(crate) struct OAuthForm {
     parameters: Vec<Parameter>,
-    /// Names that stand for a known parameter by mistake.
+    /// Names that were sent by mistake instead of a known one.
     wrong_names: Vec<&'static str>,
 }
 
-/// A parameter with a value. One without counts as absent (RFC 6749 §3.2).
+/// A parameter with a value. An empty one counts as absent (RFC 6749 §3.2).
 struct Parameter {
     name: &'static str,
     value: String,
@@ -54,10 +54,10 @@ struct Parameter {
 }
 
 impl OAuthForm {
-    /// The value of a parameter.
+    /// Takes the value of a parameter.
     ///
     /// # Errors
-    /// `invalid_request` when it was sent more than once.
+    /// `invalid_request` if it was sent more than once.
     pub(crate) fn take(&mut self, name: &str) -> Result<Option<String>, OAuthError> {
         match self.remove(name) {
             Some(Parameter { is_repeated: true, .. }) => {
@@ -67,7 +67,7 @@ impl OAuthForm {
         }
     }
 
-    /// As [`take`](Self::take), but equal repetitions are fine: clients put their id wherever they can.
+    /// Like [`take`](Self::take), but allows equal repetitions: some clients send their id in every possible place.
     pub(crate) fn take_equal(&mut self, name: &str) -> Result<Option<String>, OAuthError> {
         match self.remove(name) {
             Some(Parameter { has_other_value: true, .. }) => {
@@ -77,17 +77,17 @@ impl OAuthForm {
         }
     }
 
-    /// The value of a parameter, which stays where it is.
+    /// The value of a parameter, without taking it.
     pub(crate) fn peek(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| parameter.value.as_str())
     }
 
-    /// The value of a parameter that must be there.
+    /// Takes the value of a required parameter.
     pub(crate) fn require(&mut self, name: &str) -> Result<String, OAuthError> {
         self.take(name)?.ok_or_else(|| missing(self, name))
     }
 
-    /// Whether a parameter came under this name, which is none that is known.
+    /// Whether a parameter was sent under this wrong name.
     pub(super) fn has_wrong_name(&self, name: &str) -> bool {
         self.wrong_names.contains(&name)
     }
@@ -98,7 +98,7 @@ impl OAuthForm {
     }
 }
 
-/// What reads a form, of whatever type.
+/// Collects the parameters of a form of either type.
 #[derive(Default)]
 struct Reader {
     form: OAuthForm,
@@ -116,7 +116,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The name of a parameter, if it is one that is known. A usual mistake is remembered, for the error.
+    /// The name of a parameter, if it is known. Remembers a common mistake, for the error.
     fn known(&mut self, name: &str) -> Option<&'static str> {
         let known = KNOWN.into_iter().find(|known| *known == name);
         if known.is_none()
@@ -159,7 +159,7 @@ impl FromRequest for OAuthForm {
                 Some("multipart/form-data") => read_multipart(&headers, &body).await,
                 _ => Err(OAuthError::InvalidRequest(EXPECTED.into())),
             };
-            // Whether its size is allowed comes before what is in it.
+            // A body that is too large is reported before faults in its content, so read it to the end.
             while next(&body).await?.is_some() {}
             read
         })
@@ -190,7 +190,7 @@ async fn read_multipart(headers: &HeaderMap, body: &Rc<RefCell<Body>>) -> Result
     });
     let mut parts = Multipart::new(headers, Box::pin(stream));
     let read = read_parts(&mut parts).await;
-    // Why the body ended too early is better known here than there.
+    // `fault` says why the body ended early; the multipart parser only knows that it did.
     match fault.take() {
         Some(fault) => Err(OAuthError::from(fault)),
         None => read,
@@ -220,7 +220,7 @@ async fn read_parts(parts: &mut Multipart) -> Result<OAuthForm, OAuthError> {
     Ok(reader.form)
 }
 
-/// A form that is there as a whole.
+/// Parses a complete form.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn parse_urlencoded(body: &[u8]) -> Result<OAuthForm, OAuthError> {
     let mut form = Urlencoded::default();

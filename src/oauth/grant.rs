@@ -20,7 +20,7 @@ use crate::sessions::begin::LogIn;
 use crate::sessions::{Origin, Sessions};
 use crate::tokens::scope::ScopeSet;
 
-/// What the grants work with.
+/// The services that the grants use.
 pub(crate) struct Grants<'a> {
     pub db: &'a Db,
     pub sessions: &'a Sessions,
@@ -38,7 +38,7 @@ impl Grants<'_> {
     ) -> Result<TokenAnswer, OAuthError> {
         match TokenRequest::read(&mut form)? {
             TokenRequest::Password { username, password, scope } => {
-                // Before any look-up, of the client too.
+                // Before any lookup, even of the client.
                 let key = Email::key_of(&username);
                 let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
                 let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
@@ -72,8 +72,8 @@ impl Grants<'_> {
         if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
     }
 
-    /// Compares the password and begins a session. A hash that was replaced meanwhile is compared anew: by another log-in
-    /// that renewed it, the password is as right as before; by its owner, it is not.
+    /// Compares the password and begins a session. If the hash was replaced meanwhile, compares again: the password is
+    /// still right if another login renewed the hash, but not if the owner changed the password.
     async fn log_in(
         &self,
         (key, password): (String, SecretString),
@@ -91,7 +91,7 @@ impl Grants<'_> {
         Err(Failure::Unavailable("the password hash was replaced again and again".into()).into())
     }
 
-    /// Unknown, wrong and disabled: the same look-up, the same work, the same answer.
+    /// Unknown, wrong and disabled: the same lookup, the same work, the same response.
     async fn check_password(
         &self,
         key: String,
@@ -99,7 +99,7 @@ impl Grants<'_> {
         address: IpAddr,
     ) -> Result<(UserRow, Option<String>), OAuthError> {
         let user = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
-        // A right password is less work than a wrong one, and would tell that there is a disabled account.
+        // A right password takes less work than a wrong one, and would reveal a disabled account.
         let user = user.filter(|user| user.is_active);
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         match (user, self.passwords.verify(password, hash, address).await?) {
@@ -109,7 +109,7 @@ impl Grants<'_> {
     }
 }
 
-/// A token request whose parameters are all there.
+/// A token request with all its parameters.
 enum TokenRequest {
     Password { username: String, password: SecretString, scope: Option<ScopeSet> },
     RefreshToken { token: SecretString, scope: Option<ScopeSet> },
@@ -120,9 +120,9 @@ impl TokenRequest {
         let grant_type = form.take("grant_type")?;
         let username = form.take("username")?.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         let grant = match (grant_type.as_deref(), &username) {
-            // As FastAPI's form does.
+            // The default, as in FastAPI's form.
             (None, Some(_)) => Grant::Password,
-            // A password, or a name in the wrong place, tells which grant is meant: the user name is what is missing.
+            // A password, or a misnamed user name, shows that the password grant is meant: `username` is missing.
             (None, None) if form.peek("password").is_some() || other_name(form, "username").is_some() => {
                 Grant::Password
             }

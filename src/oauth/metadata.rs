@@ -1,4 +1,4 @@
-//! What clients and other services can find out by themselves: RFC 8414 metadata and the public keys (RFC 7517).
+//! What clients and other services can discover: RFC 8414 metadata and the public keys (RFC 7517).
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Data;
@@ -13,7 +13,7 @@ use crate::db::Timestamp;
 use crate::sessions::Sessions;
 use crate::tokens::scope::KNOWN_SCOPES;
 
-/// How long the keys may be cached at the most, in seconds.
+/// The longest time that the keys may be cached, in seconds.
 const MAX_AGE_SECONDS: u64 = 300;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -22,7 +22,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 
 /// Authorization server metadata
 ///
-/// Where the endpoints are and what they take (RFC 8414). Every URL stands under `token.issuer`.
+/// The endpoints and what they support (RFC 8414). Every URL begins with `token.issuer`.
 #[utoipa::path(
     tag = "oauth",
     operation_id = "read_server_metadata",
@@ -40,8 +40,7 @@ pub(crate) async fn read_server_metadata(sessions: Data<Sessions>) -> HttpRespon
 
 /// Public keys
 ///
-/// The keys under which access tokens are signed, as a JWK set (RFC 7517 §5): empty under HS256, several during a
-/// rotation.
+/// The keys that verify access tokens, as a JWK set (RFC 7517 §5): empty with HS256, several during a rotation.
 #[utoipa::path(
     tag = "oauth",
     operation_id = "read_jwks",
@@ -55,7 +54,7 @@ pub(crate) async fn read_server_metadata(sessions: Data<Sessions>) -> HttpRespon
 #[get("/.well-known/jwks.json")]
 pub(crate) async fn read_jwks(sessions: Data<Sessions>) -> HttpResponse {
     let keys = sessions.keyring.jwks(Timestamp::now());
-    // Shorter than the overlap of two keys, so that no cached set lacks a key whose tokens are still about.
+    // Shorter than the overlap of two keys, so that no cached set lacks a key whose tokens are in use.
     let max_age = MAX_AGE_SECONDS.min(sessions.settings().access_ttl_seconds);
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, format!("public, max-age={max_age}")))
@@ -79,7 +78,7 @@ fn document(settings: &TokenSettings) -> Value {
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "grant_types_supported": Grant::ALL.iter().filter(|grant| is_open(grant)).map(|grant| grant.as_str()).collect::<Vec<_>>(),
         "scopes_supported": KNOWN_SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-        // RFC 8414 §2 requires the member and forbids that it is empty; there is no authorization endpoint.
+        // RFC 8414 §2 requires this member and forbids an empty one; there is no authorization endpoint.
         "response_types_supported": ["none"],
         "service_documentation": format!("{issuer}/docs"),
     })

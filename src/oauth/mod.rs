@@ -1,4 +1,4 @@
-//! The OAuth2 endpoints (RFC 6749, 7009, 7662, 8414, 7517): how a token is requested, inspected and revoked.
+//! The OAuth2 endpoints (RFC 6749, 7009, 7662, 8414, 7517): request, inspect and revoke tokens.
 
 pub(crate) mod answer;
 pub(crate) mod credentials;
@@ -12,5 +12,5 @@ pub(crate) mod routes;
 pub use error::OAuthError;
 pub(crate) use error::OUTCOMES;
 
-/// The paths whose errors are those of RFC 6749 §5.2.
+/// The paths whose errors have the form of RFC 6749 §5.2.
 pub(crate) const OAUTH_ENDPOINTS: [&str; 3] = ["/login", "/revoke", "/introspect"];

@@ -22,27 +22,27 @@ use crate::metrics::{self, Metrics};
 use crate::passwords::Passwords;
 use crate::sessions::{Origin, Sessions};
 
-// Only for the document; what comes is read by `OAuthForm`.
+// Only for the document; `OAuthForm` reads the requests.
 /// The form of the token endpoint.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form in the OpenAPI document")]
 pub(crate) struct LoginForm {
-    /// `password` (also assumed when it is absent) or `refresh_token`.
+    /// `password` (the default) or `refresh_token`.
     #[schema(example = "password", nullable = false)]
     grant_type: Option<String>,
-    /// The e-mail address; empty with a refresh token.
+    /// The e-mail address; empty for a refresh.
     #[schema(example = "ada@example.com", nullable = false)]
     username: String,
-    /// The password, as typed; empty with a refresh token.
+    /// The password, as typed; empty for a refresh.
     #[schema(format = Password, example = "correct horse battery staple")]
     password: String,
-    /// Space-separated; empty: all that you may have.
+    /// The requested scopes, space-separated. Empty requests every scope that is allowed.
     #[schema(example = "", nullable = false)]
     scope: Option<String>,
-    /// Empty: the built-in public client `keyfob`.
+    /// The client's id. Empty means the built-in public client `keyfob`.
     #[schema(example = "", nullable = false)]
     client_id: Option<String>,
-    /// Only for confidential clients.
+    /// The client's secret; only for confidential clients.
     #[schema(format = Password, example = "", nullable = false)]
     client_secret: Option<String>,
     /// For `grant_type=refresh_token`: the newest refresh token.
@@ -57,13 +57,13 @@ pub(crate) struct TokenForm {
     /// An access token or a refresh token.
     #[schema(format = Password, min_length = 1, example = "kfr_AAAAAAAAAAEAAAAAAAAAAQ")]
     token: String,
-    /// `access_token` or `refresh_token`; only a hint, it may be wrong.
+    /// `access_token` or `refresh_token`; only a hint, which may be wrong.
     #[schema(example = "", nullable = false)]
     token_type_hint: Option<String>,
-    /// Empty: the built-in public client `keyfob`.
+    /// The client's id. Empty means the built-in public client `keyfob`.
     #[schema(example = "", nullable = false)]
     client_id: Option<String>,
-    /// Only for confidential clients.
+    /// The client's secret; only for confidential clients.
     #[schema(format = Password, example = "", nullable = false)]
     client_secret: Option<String>,
 }
@@ -72,10 +72,10 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(log_in).service(log_out).service(introspect_token);
 }
 
-/// Log in, or renew a log-in
+/// Log in or refresh
 ///
-/// The OAuth2 token endpoint (RFC 6749 §4.3, §6). For first-party apps only: an app that you did not make must never ask
-/// for these passwords (RFC 9700 §2.4).
+/// The OAuth2 token endpoint (RFC 6749 §4.3, §6). For first-party apps only: a third-party app must never ask for these
+/// passwords (RFC 9700 §2.4).
 #[utoipa::path(
     tag = "oauth",
     operation_id = "log_in",
@@ -106,7 +106,7 @@ pub(crate) async fn log_in(
     Ok(secret_json(&answer?))
 }
 
-/// The grant that a form asks for, as it is counted.
+/// The grant that a form requests, as a metrics label.
 fn grant_of(form: &OAuthForm) -> &'static str {
     let grant = form.peek("grant_type").map_or(Some(Grant::Password), Grant::parse);
     grant.map_or(metrics::OTHER, Grant::as_str)
@@ -114,13 +114,13 @@ fn grant_of(form: &OAuthForm) -> &'static str {
 
 /// Log out
 ///
-/// Ends the session of a token (RFC 7009): its refresh token at once, its access tokens within a second (two on
-/// PostgreSQL). Also 200 for a token that is not known.
+/// Ends the session of a token (RFC 7009). Its refresh token stops working at once, its access tokens within a second
+/// (two on PostgreSQL). The status is 200 for an unknown token too.
 #[utoipa::path(
     tag = "oauth",
     operation_id = "log_out",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token is good for nothing any more.", body = Object, example = json!({})))
+    responses((status = 200, description = "The token is revoked.", body = Object, example = json!({})))
 )]
 #[post("/revoke")]
 pub(crate) async fn log_out(
@@ -141,7 +141,7 @@ pub(crate) async fn log_out(
             found.map(|session| (session.client_id, session.user_id, session.id))
         }
     };
-    // Another client's token is left alone and not confirmed (RFC 7009 §2.1, §2.2).
+    // Leave another client's token alone, and do not confirm that it exists (RFC 7009 §2.1, §2.2).
     if let Some((client_id, user_id, session_id)) = session
         && client_id == client.id
     {
@@ -150,14 +150,14 @@ pub(crate) async fn log_out(
     Ok(secret_json(&json!({})))
 }
 
-/// Ask whether a token is good
+/// Introspect a token
 ///
-/// For confidential clients (RFC 7662). Of a token that is not good nothing is said but that.
+/// For confidential clients (RFC 7662). An invalid token is answered with `{"active": false}` and nothing else.
 #[utoipa::path(
     tag = "oauth",
     operation_id = "introspect_token",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "What the token says, or `{\"active\": false}`.", body = Object, example = json!({
+    responses((status = 200, description = "The properties of the token, or `{\"active\": false}`.", body = Object, example = json!({
         "active": true, "scope": "profile posts", "client_id": "keyfob", "username": "ada@example.com",
         "token_type": "bearer", "exp": 1_795_295_580, "iat": 1_795_294_680, "sub": "1", "aud": "keyfob",
         "iss": "http://127.0.0.1:8000", "jti": "V1StGXR8Z5jdHi6BmyTAaQ", "sid": "1",
@@ -203,7 +203,7 @@ pub(crate) async fn introspect_token(
     Ok(secret_json(&answer.unwrap_or_else(|| json!({ "active": false }))))
 }
 
-/// An answer that no cache may keep (RFC 6749 §5.1).
+/// A response that no cache may store (RFC 6749 §5.1).
 fn secret_json(body: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(body)
 }

@@ -34,7 +34,7 @@ impl Pulse {
     }
 }
 
-/// How the service is.
+/// The state of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `ok`.
@@ -46,23 +46,23 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(check_health).service(check_readiness);
 }
 
-/// Is it alive?
+/// Liveness
 ///
-/// 200 while the process lives, whatever else is wrong.
-#[utoipa::path(tag = "operations", responses((status = 200, description = "The process lives.", body = Health)))]
+/// 200 while the process is running, whatever else is wrong.
+#[utoipa::path(tag = "operations", responses((status = 200, description = "The process is running.", body = Health)))]
 #[get("/healthz")]
 pub(crate) async fn check_health() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok" })
 }
 
-/// Can it do its work?
+/// Readiness
 ///
-/// Whether the database answers: what a load balancer asks.
+/// For load balancers: 200 while the database responds and the service can do its work.
 #[utoipa::path(
     tag = "operations",
     responses(
-        (status = 200, description = "The database answers.", body = Health),
-        (status = 503, description = "The database does not answer within a second, revocations cannot be learned of, or a part of the service has died.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The service is ready.", body = Health),
+        (status = 503, description = "The database did not respond within one second, the revocation feed is stale, or a part of the service has died.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/readyz")]

@@ -1,4 +1,4 @@
-//! Posts: the sample of a protected resource, made to be copied.
+//! Posts: a sample of a protected resource, meant to be copied.
 
 pub(crate) mod model;
 pub(crate) mod routes;

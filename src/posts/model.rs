@@ -1,4 +1,4 @@
-//! A post and what clients send of it.
+//! A post, and the parts of it that clients send.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,37 +10,37 @@ use crate::fields::{Field, Fields, FromFields, Rejection, text, text_of_length};
 
 const MAX_TITLE_CHARS: usize = 200;
 const MAX_CONTENT_CHARS: usize = 20_000;
-/// The page size where none is asked for.
+/// The default page size.
 const DEFAULT_LIMIT: i64 = 20;
 
 /// A post.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Post {
-    /// Its id; never given out twice.
+    /// The post's id; never reused.
     #[schema(value_type = i64, example = 1, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub id: Id,
-    /// Its title.
+    /// The title.
     #[schema(example = "On the Analytical Engine")]
     pub title: String,
-    /// Its text.
+    /// The text.
     #[schema(example = "It weaves algebraic patterns.")]
     pub content: String,
-    /// The account that wrote it.
+    /// The id of the author's account.
     #[schema(value_type = i64, example = 1)]
     pub author_id: Id,
-    /// When it was written, UTC.
+    /// When the post was created, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub created_at: Timestamp,
-    /// When it was last changed, UTC.
+    /// When the post was last changed, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub updated_at: Timestamp,
-    /// Counts its changes.
+    /// Incremented by each change.
     #[serde(skip)]
     pub revision: i64,
 }
 
 impl Post {
-    /// The entity tag of this version (RFC 9110 §8.8.3): a post has each revision once, and no two posts have one id.
+    /// The entity tag of this version (RFC 9110 §8.8.3): a post has each revision once, and ids are never reused.
     pub(crate) fn etag(&self) -> String {
         let (mut id, mut revision) = (itoa::Buffer::new(), itoa::Buffer::new());
         ["\"", id.format(self.id.get()), "-", revision.format(self.revision), "\""].concat()
@@ -52,7 +52,7 @@ impl Post {
 pub(crate) struct PostPage {
     /// The posts.
     pub items: Vec<Post>,
-    /// What to ask for the next page with; `null` on the last one.
+    /// Pass it as `cursor` to get the next page; `null` on the last page.
     #[schema(example = "MQ", required)]
     pub next_cursor: Option<String>,
 }
@@ -77,13 +77,13 @@ impl Field for Content {
     }
 }
 
-/// A post to be written, or to take another's place as a whole.
+/// A new post, or the complete replacement of one.
 #[derive(Clone, Debug, ToSchema)]
 pub(crate) struct NewPost {
-    /// Its title.
+    /// The title.
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "On the Analytical Engine")]
     pub title: Title,
-    /// Its text.
+    /// The text.
     #[schema(value_type = String, min_length = 1, max_length = 20_000, example = "It weaves algebraic patterns.")]
     pub content: Content,
 }
@@ -95,13 +95,13 @@ impl FromFields for NewPost {
     }
 }
 
-/// A change of a post; what is absent stays.
+/// Changes to a post. Absent fields keep their value.
 #[derive(Clone, Debug, ToSchema)]
 pub(crate) struct PostChange {
-    /// Its new title.
+    /// The new title.
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "On the Engine")]
     pub title: Option<Title>,
-    /// Its new text.
+    /// The new text.
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 20_000, example = "It weaves flowers and leaves.")]
     pub content: Option<Content>,
 }
@@ -119,11 +119,11 @@ impl From<NewPost> for PostChange {
     }
 }
 
-/// Which page of which posts.
+/// Which page of posts, and of which author.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageQuery {
     pub limit: i64,
-    /// The page begins after this post; posts are never renumbered, so writers do not disturb the walk.
+    /// The page begins after this post. Ids never change, so concurrent writes do not disturb paging.
     pub after: Option<Id>,
     pub author_id: Option<Id>,
 }

@@ -1,4 +1,4 @@
-//! The routes of posts: anyone reads, authors write.
+//! The routes of posts: anyone can read, authors can write.
 
 use actix_web::http::header::{AUTHORIZATION, ETAG, LOCATION};
 use actix_web::web::Data;
@@ -30,17 +30,17 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 
 /// List posts
 ///
-/// Newest first. Following `next_cursor` to the end shows every post that stood at the start exactly once, whoever
-/// writes meanwhile.
+/// Newest first. Following `next_cursor` to the end shows every post that existed at the start exactly once, even if
+/// others are written meanwhile.
 #[utoipa::path(
     tag = "posts",
     params(
-        ("limit" = Option<i64>, Query, description = "How many at the most, 1 to 100; 20 if absent.", minimum = 1, maximum = 100, example = 20),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before."),
-        ("author_id" = Option<i64>, Query, description = "Only posts of that account.", minimum = 1, maximum = 9_007_199_254_740_991_i64),
+        ("limit" = Option<i64>, Query, description = "Maximum number of posts, 1 to 100. Default: 20.", minimum = 1, maximum = 100, example = 20),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page."),
+        ("author_id" = Option<i64>, Query, description = "Only posts by this account.", minimum = 1, maximum = 9_007_199_254_740_991_i64),
     ),
     responses(
-        (status = 200, description = "A page.", body = PostPage),
+        (status = 200, description = "A page of posts.", body = PostPage),
     )
 )]
 #[get("/posts")]
@@ -50,24 +50,24 @@ pub(crate) async fn list_posts(
     db: Data<Db>,
 ) -> Result<HttpResponse, ApiError> {
     let page = query.0;
-    // A page that follows another must not come from an older state, or posts between the two states would be left out.
+    // A later page must not come from an older state, or posts between the two states would be missing.
     let freshness = if page.after.is_some() { Freshness::Newest } else { freshness_for(&req) };
     let mut items = db.read_as(freshness, move |conn| store::list_posts(conn, page)).await?;
     let next_cursor = next_cursor(&mut items, page.limit, |post| post.id);
     Ok(json(&mut HttpResponse::Ok(), &PostPage { items, next_cursor }))
 }
 
-/// Read a post
+/// Get a post
 ///
-/// With its version as an `ETag`.
+/// The `ETag` header is its version.
 #[utoipa::path(
     tag = "posts",
     params(
         ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
-        ("If-None-Match" = Option<String>, Header, description = "An `ETag` that you have: 304 while it is current."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the version that you have. The response is 304 while that version is current."),
     ),
     responses(
-        (status = 200, description = "The post.", body = Post, headers(("ETag" = String, description = "Its version."))),
+        (status = 200, description = "The post.", body = Post, headers(("ETag" = String, description = "The post's version."))),
         (status = 304, description = "You have the current version."),
         (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
     )
@@ -83,16 +83,16 @@ pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>
     Ok(json(HttpResponse::Ok().insert_header((ETAG, etag)), &post))
 }
 
-/// Write a post
+/// Create a post
 ///
-/// The caller is its author.
+/// The current user becomes its author.
 #[utoipa::path(
     tag = "posts",
     request_body = NewPost,
     security(("OAuth2PasswordBearer" = ["posts"])),
     responses(
-        (status = 201, description = "The post.", body = Post, headers(
-            ("Location" = String, description = "`/posts/{id}`"), ("ETag" = String, description = "Its version."),
+        (status = 201, description = "The new post.", body = Post, headers(
+            ("Location" = String, description = "`/posts/{id}`"), ("ETag" = String, description = "The post's version."),
         )),
     )
 )]
@@ -115,7 +115,7 @@ pub(crate) async fn create_post(
 
 /// Replace a post
 ///
-/// Its author does, or an admin.
+/// Only its author and admins may replace it.
 #[utoipa::path(
     tag = "posts",
     params(
@@ -125,7 +125,7 @@ pub(crate) async fn create_post(
     request_body = NewPost,
     security(("OAuth2PasswordBearer" = ["posts"])),
     responses(
-        (status = 200, description = "The post as it is now.", body = Post, headers(("ETag" = String, description = "Its version."))),
+        (status = 200, description = "The updated post.", body = Post, headers(("ETag" = String, description = "The post's version."))),
         (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
     )
@@ -143,9 +143,9 @@ pub(crate) async fn replace_post(
     change(&req, &user, id, body.0.into(), &db).await
 }
 
-/// Change a post
+/// Update a post
 ///
-/// Its author does, or an admin. What is absent stays.
+/// Only its author and admins may change it. Absent fields keep their value.
 #[utoipa::path(
     tag = "posts",
     params(
@@ -155,7 +155,7 @@ pub(crate) async fn replace_post(
     request_body = PostChange,
     security(("OAuth2PasswordBearer" = ["posts"])),
     responses(
-        (status = 200, description = "The post as it is now.", body = Post, headers(("ETag" = String, description = "Its version."))),
+        (status = 200, description = "The updated post.", body = Post, headers(("ETag" = String, description = "The post's version."))),
         (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
     )
@@ -175,7 +175,7 @@ pub(crate) async fn update_post(
 
 /// Delete a post
 ///
-/// Its author does, or an admin.
+/// Only its author and admins may delete it.
 #[utoipa::path(
     tag = "posts",
     params(
@@ -184,7 +184,7 @@ pub(crate) async fn update_post(
     ),
     security(("OAuth2PasswordBearer" = ["posts"])),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "The post is deleted."),
         (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
     )
@@ -213,7 +213,7 @@ async fn change(
     Ok(json(HttpResponse::Ok().insert_header((ETAG, post.etag())), &post))
 }
 
-/// Strangers may be shown what was there some moments ago. Who sends credentials may have just written, and sees that.
+/// Anonymous readers may get slightly old data. A caller with credentials may have just written, and must see that.
 fn freshness_for(req: &HttpRequest) -> Freshness {
     if req.headers().contains_key(AUTHORIZATION) { Freshness::Newest } else { Freshness::MayLag }
 }

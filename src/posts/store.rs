@@ -10,7 +10,7 @@ use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_ei
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// A post as it is kept.
+/// A row of the table of posts.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = posts)]
 pub(crate) struct PostRow {
@@ -35,7 +35,7 @@ pub(crate) enum Changed {
     Done(Post),
     Gone,
     NotAllowed,
-    /// It has another version than the one that the change was meant for.
+    /// The change was meant for another version.
     Outdated,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn find_post(conn: &mut Conn, id: Id) -> Result<Option<Post>> {
     Ok(row.map(Post::from))
 }
 
-/// A page, newest first, and one post more where there is a next page.
+/// A page, newest first, with one extra post if there is a next page.
 pub(crate) fn list_posts(conn: &mut Conn, page: PageQuery) -> Result<Vec<Post>> {
     let before = page.after.map_or(Id::MAX.get() + 1, Id::get);
     let posts = posts::table.select(query::columns_of::<PostRow>()).limit(page.limit + 1);
@@ -52,9 +52,9 @@ pub(crate) fn list_posts(conn: &mut Conn, page: PageQuery) -> Result<Vec<Post>> 
     let rows: Vec<PostRow> = match (page.author_id, &*conn) {
         (None, _) => query::load(conn, newest_first)?,
         (Some(author_id), Conn::Sqlite(_)) => query::load(conn, newest_first.filter(posts::author_id.eq(author_id)))?,
-        // Asked for an equality, PostgreSQL may walk down the newest posts of all in search of those of somebody who has
-        // written many: all of the table where these are old. Only the author's index has this order. (SQLite searches
-        // an index by the first column of such a pair only.)
+        // With `author_id = ...`, PostgreSQL may scan the newest posts of all authors for those of an author who has
+        // written many: the whole table if these are old. Only the author's index has this order. (SQLite searches an
+        // index by the first column of such a pair only.)
         (Some(author_id), Conn::Postgres(_)) => {
             let pair = sql::<Bool>("(author_id, id) < (").bind::<BigInt, _>(author_id);
             let posts = posts
@@ -67,10 +67,10 @@ pub(crate) fn list_posts(conn: &mut Conn, page: PageQuery) -> Result<Vec<Post>> 
     Ok(rows.into_iter().map(Post::from).collect())
 }
 
-/// Keeps a new post.
+/// Inserts a new post.
 ///
 /// # Errors
-/// [`StoreError::ReferenceGone`] when there is no such author any more.
+/// [`StoreError::ReferenceGone`] if the author no longer exists.
 pub(crate) fn insert_post(conn: &mut Conn, post: &NewPost, author_id: Id, now: Timestamp) -> Result<Post> {
     let row = (
         posts::title.eq(&post.title.0),
@@ -85,21 +85,21 @@ pub(crate) fn insert_post(conn: &mut Conn, post: &NewPost, author_id: Id, now: T
     Ok(Post { id, title, content, author_id, created_at: now, updated_at: now, revision: 1 })
 }
 
-/// Keeps posts that have their ids already.
+/// Inserts posts that already have ids.
 ///
 /// # Errors
-/// [`StoreError::Taken`] when an id of them is there already, [`StoreError::ReferenceGone`] when an author is not.
+/// [`StoreError::Taken`] if one of the ids exists, [`StoreError::ReferenceGone`] if an author does not.
 pub(crate) fn insert_posts(conn: &mut Conn, rows: &[PostRow]) -> Result<()> {
     execute_on_either(conn, diesel::insert_into(posts::table).values(rows))?;
     Ok(())
 }
 
-/// Has the next post get an id beyond this one.
+/// Gives the next post an id beyond this one.
 pub(crate) fn update_next_id(conn: &mut Conn, last: Id) -> Result<()> {
     advance_sequence(conn, "posts", "id", last.get())
 }
 
-/// Changes a post, where `check` allows it to be changed as it is now.
+/// Changes a post if `check` allows it for the current version.
 pub(crate) fn update_post(
     conn: &mut Conn,
     id: Id,
@@ -113,7 +113,7 @@ pub(crate) fn update_post(
     }
     let title = change.title.as_ref().map_or(&post.title, |title| &title.0);
     let content = change.content.as_ref().map_or(&post.content, |content| &content.0);
-    // The revision is compared once more in the statement: on PostgreSQL another replica may have been quicker.
+    // Compare the revision again in the statement: on PostgreSQL another replica may have changed the post meanwhile.
     let current = posts::table.find(id).filter(posts::revision.eq(post.revision));
     let update = diesel::update(current).set((
         posts::title.eq(title),
@@ -127,7 +127,7 @@ pub(crate) fn update_post(
     Ok(find_post(conn, id)?.map_or(Changed::Gone, Changed::Done))
 }
 
-/// Deletes a post, where `check` allows it.
+/// Deletes a post if `check` allows it.
 pub(crate) fn delete_post(
     conn: &mut Conn,
     id: Id,

@@ -1,5 +1,5 @@
-//! What `tests/fuzz/` feeds bytes to: a function for each parser of strangers' bytes. What is read is held against the same
-//! rules as in the property tests beside the parser; a broken rule panics. There only under `--cfg fuzzing`.
+//! The targets of `tests/fuzz/`: one function for each parser of untrusted bytes. Each checks the result against the
+//! same rules as the property tests beside the parser, and panics if a rule is broken. Compiled only with `--cfg fuzzing`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -36,7 +36,7 @@ const AUDIENCE: &str = "keyfob";
 const NOW_SECONDS: i64 = 1_795_294_680;
 /// Signs the tokens of the seeds.
 const SECRET: [u8; 32] = [7; 32];
-/// Believed, as is all of 10.0.0.0/8.
+/// A trusted proxy, as is all of 10.0.0.0/8.
 const PROXY: &str = "10.0.0.1:4711";
 const STRANGER: &str = "192.0.2.1:4711";
 const CLIENT: &str = "203.0.113.7";
@@ -190,7 +190,7 @@ pub fn bearer(bytes: &[u8]) {
     assert_eq!(bearer_token(&request.to_http_request()), expected);
 }
 
-/// A request with a header in so many lines; none where one of them could not come through HTTP.
+/// A request with a header in these lines; `None` if HTTP could not carry one of them.
 fn with_lines(request: TestRequest, name: &HeaderName, lines: &[&[u8]]) -> Option<TestRequest> {
     lines.iter().try_fold(request, |request, line| {
         let value = HeaderValue::from_bytes(line).ok()?;
@@ -198,8 +198,8 @@ fn with_lines(request: TestRequest, name: &HeaderName, lines: &[&[u8]]) -> Optio
     })
 }
 
-/// A token as it was sent, as access token and as refresh token; and, where it is two lines, a header and claims that are
-/// signed here, so that what comes after the check of the signature is reached too.
+/// A token as it was sent, read as access token and as refresh token. Two lines are also read as a header and claims,
+/// which are signed here to reach the code after the signature check.
 pub fn token(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(claims) = checked(text, 0) {
@@ -266,7 +266,7 @@ pub fn cursor(bytes: &[u8]) {
     }
 }
 
-/// An e-mail address, and what an account is looked up by.
+/// An e-mail address, and the lookup key of an account.
 pub fn email(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let key = Email::key_of(text);
@@ -312,12 +312,12 @@ pub fn forwarded(bytes: &[u8]) {
     let Some((last, before)) = lines.split_last() else { return };
     let appended = [last, b", ".as_slice(), honest.as_bytes()].concat();
     let found = client(PROXY, &[before, &[appended.as_slice()]].concat());
-    // A line that cannot be read ends the way; it never makes another client.
+    // An unreadable line ends the chain of proxies; it never makes another client.
     assert!(found == CLIENT || found == proxy, "{found} is neither the client nor the proxy");
     assert!(!is_plain || found == CLIENT || last.iter().any(|byte| !matches!(byte, b'\t' | 0x20..=0x7e)));
 }
 
-/// Whether a text holds that address in any spelling.
+/// Whether a text contains that address in any spelling.
 fn names(text: &[u8], address: &str) -> bool {
     let text = String::from_utf8_lossy(text);
     let words = text.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'));

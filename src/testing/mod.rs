@@ -1,4 +1,4 @@
-//! What only tests and fuzzing see.
+//! Code for tests and fuzzing only.
 
 #[cfg(fuzzing)]
 pub mod fuzzing;

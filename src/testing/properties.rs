@@ -1,27 +1,27 @@
-//! How the property tests run: the same cases each time, so that a failure is seen by everybody or by nobody.
+//! How the property tests run: with the same cases each time, so that failures are reproducible.
 //!
-//! `PROPTEST_CASES=5000 PROPTEST_RNG_SEED=7 cargo test --lib` looks further, from another start.
+//! `PROPTEST_CASES=5000 PROPTEST_RNG_SEED=7 cargo test --lib` runs more cases, from another seed.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed};
 
-/// Where the cases begin unless `PROPTEST_RNG_SEED` says otherwise.
+/// The seed, unless `PROPTEST_RNG_SEED` sets one.
 const SEED: u64 = 6749;
 
-/// 256 cases (or `PROPTEST_CASES`) from a fixed seed; a failure is printed, and no file is written.
+/// 256 cases (or `PROPTEST_CASES`) from a fixed seed. Failures are printed, not written to a file.
 pub(crate) fn config() -> Config {
     let asked = Config::default();
     let rng_seed = match asked.rng_seed {
         RngSeed::Random => RngSeed::Fixed(SEED),
         fixed => fixed,
     };
-    // Cases that a property leaves out are made anew; more of them are needed where more cases are asked for.
+    // Rejected cases are replaced by new ones, so the limit on rejections grows with the number of cases.
     let max_global_rejects = asked.max_global_rejects.max(asked.cases.saturating_mul(8));
     Config { rng_seed, max_global_rejects, failure_persistence: None, ..asked }
 }
 
-/// A change of one character, or of one bit of it, or an end that is cut off.
+/// A change of one character or of one of its bits, or a truncation.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Replace(Index, char),
@@ -49,7 +49,7 @@ impl Change {
     }
 }
 
-/// Any change of a token: mostly with characters that tokens are made of.
+/// Any change of a token, mostly with characters that occur in tokens.
 pub(crate) fn change() -> impl Strategy<Value = Change> {
     let letter = || {
         prop_oneof![4 => "[A-Za-z0-9_-]", 1 => "[=.+/ ]", 1 => "."].prop_map(|text| text.chars().next().unwrap_or('A'))

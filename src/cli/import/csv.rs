@@ -1,15 +1,15 @@
-//! CSV by RFC 4180. The csv crate reads whatever it is given: a quote that is not closed takes the accounts behind it into
-//! one value, hashes and all. Here it is a fault of the row that it begins in, and the next line begins the next row.
+//! CSV by RFC 4180. The csv crate accepts any input: an unclosed quote takes the accounts after it into one value,
+//! hashes included. Here it is a fault of the row that it begins in, and the next line begins the next row.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-/// A row with line breaks in quotes may have so many bytes; a longer one is taken for a quote that is not closed.
+/// The longest row with line breaks in quotes. A longer one counts as an unclosed quote.
 const MAX_ROW_BYTES: usize = 64 * 1024;
 
 /// A row of the file.
 pub(super) struct Row {
-    /// Where it begins, counted from 1.
+    /// Its first line, counted from 1.
     pub line: u64,
     /// Its values, or why it cannot be read.
     pub values: Result<Vec<Vec<u8>>, &'static str>,
@@ -18,11 +18,11 @@ pub(super) struct Row {
 /// The rows of a file.
 pub(super) struct Rows<R> {
     source: R,
-    /// Lines that were read in search of the end of a row, and belong to others.
+    /// Lines that were read in search of the end of a row, and belong to later rows.
     waiting: VecDeque<Vec<u8>>,
-    /// How many lines have been given out.
+    /// The number of lines returned.
     line: u64,
-    /// Whether a line looks like a row of its own, and not like a part of a value.
+    /// Whether a line looks like a row of its own, not like part of a value.
     is_row: fn(&[u8]) -> bool,
 }
 
@@ -43,7 +43,7 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// The row that a line begins.
+    /// Reads the row that begins with a line.
     fn row(&mut self, first: &[u8]) -> io::Result<Result<Vec<Vec<u8>>, &'static str>> {
         let (mut row, mut bytes) = (Unfinished::default(), first.len());
         let mut taken = VecDeque::new();
@@ -82,20 +82,20 @@ impl<R: BufRead> Rows<R> {
 const NOT_CLOSED: &str = "a quote is not closed";
 const AFTER_QUOTE: &str = "a quote is not closed, or one in a value is not doubled";
 
-/// Where the end of a line is.
+/// Where a line ends within its row.
 enum Place {
     Whole,
     InQuotes,
     Fault(&'static str),
 }
 
-/// What has been read of a row.
+/// A row that is being read.
 #[derive(Default)]
 struct Unfinished {
     values: Vec<Vec<u8>>,
     value: Vec<u8>,
     is_in_quotes: bool,
-    /// Whether a quote has closed the value: nothing but its end may follow.
+    /// Whether a quote has closed the value: only its end may follow.
     is_closed: bool,
 }
 

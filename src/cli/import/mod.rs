@@ -18,18 +18,19 @@ use crate::db::{Db, Id, StoreError, Timestamp};
 use crate::fields::{Fault, Field, Fields};
 use source::{Record, Source};
 
-/// How many accounts are kept in one transaction.
+/// Accounts per transaction.
 const BATCH: usize = 500;
-/// How often a batch is tried when others sign up with its addresses at the same moment.
+/// Tries for each batch, in case others sign up with its addresses at the same moment.
 const MAX_TRIES: u32 = 5;
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 The columns (in JSONL: the members of each line's object) are email, password_hash, full_name, is_active, is_admin,
 email_verified and id; the first two are required. Password hashes may be bcrypt ($2a$, $2b$, $2x$, $2y$), passlib's
-$bcrypt-sha256$, Django's bcrypt$, bcrypt_sha256$ and pbkdf2_sha256$, and $argon2id$; each is replaced by bcrypt at the
-account's first log-in; an $argon2id$ that takes more than 128 MiB is refused. Rows that are refused are reported with their line; all others are kept. Running it again is
-harmless: accounts that are there already are refused. So are ids whose accounts were deleted here: no id is given twice.
+$bcrypt-sha256$, Django's bcrypt$, bcrypt_sha256$ and pbkdf2_sha256$, and $argon2id$. The account's first login replaces
+its hash by bcrypt. An $argon2id$ hash that takes more than 128 MiB is refused. Refused rows are reported with their
+line; all others are imported. Running the import again is harmless, because existing accounts are refused. Ids of
+accounts that were deleted here are refused too: no id is reused.
 
 Examples:
   keyfob user import users.csv --dry-run
@@ -37,27 +38,27 @@ Examples:
 pub(super) struct Import {
     /// The file, in UTF-8: .csv with a header, or .jsonl with one JSON object a line
     file: PathBuf,
-    /// Check the rows, and report, but keep nothing
+    /// Check the rows and report, but import nothing
     #[arg(long)]
     dry_run: bool,
 }
 
-/// What is known of the file before its rows are read.
+/// What the first pass learns about the file.
 #[derive(Default)]
 struct Survey {
     rows: u64,
     largest_id: Option<Id>,
 }
 
-/// An import that is under way.
+/// A running import.
 struct Run {
     db: Db,
     is_dry_run: bool,
     now: Timestamp,
-    /// On which line an address or an id has been seen.
+    /// The line on which each address or id was seen.
     emails: HashMap<String, u64>,
     ids: HashMap<Id, u64>,
-    /// The rows that are to be kept next, and what was refused among them.
+    /// The rows to write next, and the refusals among them.
     users: Vec<(u64, ImportedUser)>,
     refusals: Vec<(u64, String)>,
     imported: u64,
@@ -69,7 +70,7 @@ pub(super) async fn import(import: Import, settings: &Settings) -> Result<(), Co
     let survey = survey(&import.file)?;
     let mut source = Source::open(&import.file).map_err(CommandError::Refused)?;
     let mut run = Run::new(open_accounts(settings).await?.without_end(), import.dry_run, survey.rows);
-    // Before the first row without an id: it must not be given that of a row further down.
+    // Before the first row without an id, which must not get the id of a later row.
     if let (false, Some(last)) = (import.dry_run, survey.largest_id) {
         run.db.write(move |conn| update_next_id(conn, last)).await?;
     }
@@ -90,7 +91,7 @@ pub(super) async fn import(import: Import, settings: &Settings) -> Result<(), Co
     if run.refused > 0 { Err(CommandError::Reported) } else { Ok(()) }
 }
 
-/// The name of a column; where a program has taken a row for the names, it may be an address or a hash.
+/// The name of a column. If a program mistook a row for the header, it may be an address or a hash.
 fn shown(name: &str) -> String {
     const LONGEST_CHARS: usize = 40;
     match name.contains(['$', '@']) || name.chars().count() > LONGEST_CHARS {
@@ -99,7 +100,7 @@ fn shown(name: &str) -> String {
     }
 }
 
-/// Reads the file once without looking at more than the ids.
+/// Reads the file once, looking only at the ids.
 fn survey(path: &Path) -> Result<Survey, CommandError> {
     let mut source = Source::open(path).map_err(CommandError::Refused)?;
     let mut survey = Survey::default();
@@ -128,7 +129,7 @@ impl Run {
         }
     }
 
-    /// Takes a row into the batch, or refuses it.
+    /// Adds a row to the batch, or refuses it.
     fn add(&mut self, record: Record) {
         let line = record.line;
         let read = |values| Fields::new("row", values).read::<ForeignUser>().map_err(|faults| summary(&faults));
@@ -138,7 +139,7 @@ impl Run {
         }
     }
 
-    /// Notes address and id of a row, unless a row before it has them.
+    /// Records the address and id of a row, unless an earlier row has them.
     fn claim(&mut self, user: ForeignUser, line: u64) -> Result<ForeignUser, String> {
         let key = user.email.key();
         if let Some(first) = self.emails.get(&key) {
@@ -157,7 +158,7 @@ impl Run {
         self.refusals.push((line, fault));
     }
 
-    /// Keeps the batch in one transaction and reports what of it was refused.
+    /// Writes the batch in one transaction and reports what was refused.
     async fn keep(&mut self) -> Result<(), CommandError> {
         let (lines, users): (Vec<u64>, Vec<ImportedUser>) = std::mem::take(&mut self.users).into_iter().unzip();
         let outcomes = self.write(Arc::new(users)).await?;
@@ -177,7 +178,7 @@ impl Run {
         Ok(())
     }
 
-    /// For each account what stands in its way, if anything does.
+    /// For each account the reason why it was refused, if it was.
     async fn write(&self, users: Arc<Vec<ImportedUser>>) -> Result<Vec<Option<&'static str>>, StoreError> {
         let is_dry_run = self.is_dry_run;
         let mut tries_left = MAX_TRIES;

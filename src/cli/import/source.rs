@@ -1,4 +1,4 @@
-//! The rows of a CSV or JSONL file. No message repeats what stands there: it may be a password hash.
+//! The rows of a CSV or JSONL file. No message repeats the content: it may be a password hash.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use super::csv::{Row, Rows};
 use crate::accounts::import::{COLUMNS, REQUIRED_COLUMNS, is_password_hash};
 
-/// What programs on Windows put in front of UTF-8.
+/// Programs on Windows put this before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A row of the file.
 pub(super) struct Record {
-    /// Where it begins, counted from 1.
+    /// Its first line, counted from 1.
     pub line: u64,
     /// Its known columns, or why it cannot be read.
     pub values: Result<Map<String, Value>, String>,
@@ -29,7 +29,7 @@ pub(super) enum Source {
 
 pub(super) struct CsvSource {
     rows: Rows<BufReader<File>>,
-    /// The known column in each place; `None`: it is passed over.
+    /// The known column at each position; `None` is ignored.
     columns: Vec<Option<&'static str>>,
     ignored: BTreeSet<String>,
 }
@@ -41,7 +41,7 @@ pub(super) struct JsonlSource {
 }
 
 impl Source {
-    /// Opens a file; its name says in which format it is.
+    /// Opens a file, in the format that its extension names.
     ///
     /// # Errors
     /// One line: the file cannot be read, has neither format, or lacks a column.
@@ -59,7 +59,7 @@ impl Source {
     /// The next row.
     ///
     /// # Errors
-    /// When the file cannot be read on.
+    /// If the rest of the file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         match self {
             Self::Csv(source) => source.next(),
@@ -67,7 +67,7 @@ impl Source {
         }
     }
 
-    /// The columns that were passed over so far.
+    /// The columns that were ignored so far.
     pub(super) fn ignored(&self) -> &BTreeSet<String> {
         match self {
             Self::Csv(source) => &source.ignored,
@@ -76,7 +76,7 @@ impl Source {
     }
 }
 
-/// Opens a file and passes over its byte order mark.
+/// Opens a file and skips its byte order mark.
 fn open(path: &Path) -> io::Result<BufReader<File>> {
     let mut reader = BufReader::new(File::open(path)?);
     if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
@@ -95,7 +95,7 @@ impl CsvSource {
             }
             None => Default::default(),
         };
-        // Not a word of what is there instead: without a header that would be an account's hash.
+        // Do not quote the line: without a header it would contain an account's hash.
         let missing = COLUMNS.iter().take(REQUIRED_COLUMNS).find(|required| !columns.contains(&Some(**required)));
         match missing {
             Some(missing) => Err(format!("the header (the first line, comma-separated) lacks the column {missing}")),
@@ -118,7 +118,7 @@ impl CsvSource {
         for (value, column) in row.iter().zip(&self.columns) {
             let Some(column) = column else { continue };
             let text = std::str::from_utf8(value).map_err(|_| format!("{column}: is not in UTF-8"))?;
-            // CSV cannot tell nothing from an empty text.
+            // CSV cannot tell an absent value from an empty text.
             if !text.is_empty() {
                 values.insert((*column).to_owned(), text.into());
             }
@@ -127,7 +127,7 @@ impl CsvSource {
     }
 }
 
-/// The columns that a header names: the known one in each place, and the others.
+/// The columns that a header names: the known one at each position, and the unknown ones.
 fn columns(header: &[Vec<u8>]) -> Result<(Vec<Option<&'static str>>, BTreeSet<String>), String> {
     let (mut columns, mut ignored) = (Vec::new(), BTreeSet::new());
     for name in header {
@@ -146,7 +146,7 @@ fn columns(header: &[Vec<u8>]) -> Result<(Vec<Option<&'static str>>, BTreeSet<St
     Ok((columns, ignored))
 }
 
-/// Whether a line has a password hash among its values, and so is an account's, whatever quotes stand around it.
+/// Whether one of a line's values is a password hash: then the line is an account's, whatever quotes surround it.
 fn holds_hash(line: &[u8]) -> bool {
     let mut values = line.split(|byte| *byte == b',').filter_map(|value| std::str::from_utf8(value).ok());
     values.any(|value| is_password_hash(value.trim().trim_matches('"')))
@@ -169,7 +169,7 @@ impl JsonlSource {
     }
 
     fn values(&mut self, text: &[u8]) -> Result<Map<String, Value>, String> {
-        // serde's own words would repeat what stands there.
+        // serde's message would repeat the content.
         let object: Map<String, Value> = serde_json::from_slice(text).map_err(|_| "is no JSON object".to_owned())?;
         let (known, unknown): (Map<_, _>, Map<_, _>) =
             object.into_iter().partition(|(name, _)| known_column(name).is_some());

@@ -1,5 +1,5 @@
-//! Texts in which a NUL character is refused ([`crate::fields::text`]) say so: those of JSON bodies, paths and queries. In a
-//! form it is a character like any other, which no name, token or scope has.
+//! Documents that NUL is refused ([`crate::fields::text`]) in texts of JSON bodies, paths and queries. A form accepts
+//! NUL like any other character, but no name, token or scope contains it.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub(super) fn restrict_parameters(operation: &mut Operation) {
     }
 }
 
-/// Restricts the texts of JSON bodies, which are given by the names of their schemas.
+/// Restricts the texts of JSON bodies, given by their schema names.
 pub(super) fn restrict_bodies(names: &BTreeSet<String>, components: &mut Components) {
     for (_, schema) in components.schemas.iter_mut().filter(|(name, _)| names.contains(*name)) {
         if let RefOr::T(Schema::Object(object)) = schema {
@@ -30,7 +30,7 @@ pub(super) fn restrict_bodies(names: &BTreeSet<String>, components: &mut Compone
     }
 }
 
-/// The name of the schema of an operation's JSON body.
+/// The schema name of an operation's JSON body.
 pub(super) fn json_body(operation: &Operation) -> Option<String> {
     let RefOr::T(body) = operation.request_body.as_ref()? else { return None };
     let RefOr::T(content) = body.content.get("application/json")? else { return None };

@@ -1,7 +1,7 @@
 //! The Postman collection (format v2.1), made from the OpenAPI document: every route once, a folder for each tag.
 //!
-//! It runs from top to bottom on an empty service. So what a run must begin and end with stands in two folders of its own,
-//! and within a folder things are made before they are read, and read before they are deleted.
+//! It runs from top to bottom on an empty service. Two extra folders hold the first and the last requests of a run.
+//! Within a folder, requests create things before they read them, and read them before they delete them.
 
 mod request;
 mod route;
@@ -19,16 +19,16 @@ Send *Sign up* and *Log in* under **First steps**, then anything else: *Log in* 
 Set `baseUrl`, `username` and `password` under *Variables*. Run as a whole, the collection signs up, tries every route and \
 deletes the account again.";
 
-/// What stands before and after the folders of the tags.
+/// The requests before and after the folders of the tags.
 const FIRST_STEPS: [Step; 3] = [
     Step::route("sign_up"),
     Step::named("log_in", "Log in", Variation::Plain),
-    Step::named("log_in", "Renew the log-in", Variation::Renewal),
+    Step::named("log_in", "Refresh the tokens", Variation::Renewal),
 ];
 const LAST_STEPS: [Step; 3] =
     [Step::route("log_out"), Step::named("log_in", "Log in again", Variation::Plain), Step::route("delete_me")];
 
-/// A request that shows a second use of a route, and the route that it stands before.
+/// A request that shows a second use of a route, and the route that follows it.
 const SECOND_USES: [(&str, Step); 1] =
     [("list_sessions", Step::named("log_in", "Log in on another device", Variation::OtherDevice))];
 
@@ -36,18 +36,18 @@ const SECOND_USES: [(&str, Step); 1] =
 #[derive(Clone, Copy)]
 struct Step {
     operation_id: &'static str,
-    /// Unless it is the operation's own summary.
+    /// `None`: the operation's summary.
     name: Option<&'static str>,
     variation: Variation,
 }
 
-/// How a request departs from what the document says of its route.
+/// How a request differs from the document's description of its route.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variation {
     Plain,
     /// With the refresh token in place of the password.
     Renewal,
-    /// The tokens are not kept, as they are another device's.
+    /// Does not keep the tokens, which belong to another device.
     OtherDevice,
 }
 
@@ -61,7 +61,7 @@ impl Step {
     }
 }
 
-/// The collection of an OpenAPI document, for a service at a URL without a slash at its end.
+/// The collection of an OpenAPI document, for a service at a URL without a trailing slash.
 pub(crate) fn collection(document: &Value, base_url: &str) -> Value {
     let routes = routes(document);
     let mut folders = vec![folder_of_steps("First steps", "The account, and a token for it.", &FIRST_STEPS, &routes)];
@@ -77,8 +77,8 @@ pub(crate) fn collection(document: &Value, base_url: &str) -> Value {
     })
 }
 
-/// What Postman's *Authorization* tab shows. The token is the one that the request *Log in* has stored; *Get New Access
-/// Token* and its renewal work too.
+/// The contents of Postman's *Authorization* tab. The token is the one that the request *Log in* stored; *Get New
+/// Access Token* and its refresh work too.
 fn authorization() -> Value {
     let members = [
         ("grant_type", "password_credentials"),

@@ -1,4 +1,4 @@
-//! A request: its address, its headers and a body made of the document's examples and the collection's variables.
+//! A request: its address, its headers, and a body made of the document's examples and the collection's variables.
 
 use serde_json::{Value, json};
 use utoipa::openapi::path::ParameterIn;
@@ -7,7 +7,7 @@ use super::Variation;
 use super::route::{Route, with};
 use crate::docs::openapi::example_of;
 
-/// Members of a body whose value is a variable of the collection, and the variable.
+/// Members of a body whose value is a variable of the collection, and that variable.
 const VARIABLES: [(&str, &str); 9] = [
     ("email", "{{username}}"),
     ("username", "{{username}}"),
@@ -29,7 +29,7 @@ pub(super) fn request(route: &Route<'_>, variation: Variation) -> Value {
         "description": text,
     });
     let request = with(request, "body", body(route, variation));
-    // All others take the collection's.
+    // All others inherit the collection's.
     with(request, "auth", route.scope().is_none().then(|| json!({ "type": "noauth" })))
 }
 
@@ -64,7 +64,7 @@ fn parameters<'a>(route: &Route<'a>, place: &ParameterIn) -> impl Iterator<Item 
     all.filter(move |parameter| parameter["in"] == place)
 }
 
-/// A parameter that is not sent until its box is ticked. Insomnia's importer ticks it: so `If-Match` is any version's.
+/// A parameter, disabled until the user ticks it. Insomnia's importer enables it, so `If-Match` matches any version.
 fn optional(parameter: &Value) -> Value {
     let value = match (&parameter["example"], parameter["name"].as_str()) {
         (Value::Null, Some("If-Match")) => "*".to_owned(),
@@ -97,7 +97,7 @@ fn form(route: &Route<'_>, schema: &Value, variation: Variation) -> Vec<Value> {
         "grant_type" => true,
         "refresh_token" => is_renewal,
         "username" | "password" => !is_renewal,
-        // Only clients that prove who they are may ask.
+        // Only confidential clients may introspect.
         "client_id" | "client_secret" => needs_client(route),
         _ => required.contains(&name),
     };

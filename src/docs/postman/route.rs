@@ -38,7 +38,7 @@ impl<'a> Route<'a> {
         at(self.operation, "/tags/0").as_str().unwrap_or_default()
     }
 
-    /// Where it stands in its folder: things are made, read, changed, deleted, and the part before the whole.
+    /// Its position in its folder: create, read, change, then delete, and parts before the whole.
     pub(super) fn rank(&self) -> (usize, usize) {
         let methods = ["POST", "GET", "PUT", "PATCH", "DELETE"];
         let method = methods.iter().position(|method| *method == self.method).unwrap_or(methods.len());
@@ -52,14 +52,14 @@ impl<'a> Route<'a> {
         requirement.values().next()?[0].as_str()
     }
 
-    /// The status of success and its answer.
+    /// The status of success and its response.
     pub(super) fn success(&self) -> (u16, &'a Value) {
         let responses = members(&self.operation["responses"]);
         let mut known = responses.filter_map(|(status, response)| Some((status.parse().ok()?, response)));
         known.find(|(status, _)| *status < 400 && *status != 304).unwrap_or((200, &Value::Null))
     }
 
-    /// The content type and the schema of the answer of success.
+    /// The content type and the schema of the response of success.
     pub(super) fn success_content(&self) -> Option<(&'a String, &'a Value)> {
         let (_, response) = self.success();
         let (content_type, content) = response["content"].as_object()?.iter().next()?;
@@ -72,14 +72,14 @@ impl<'a> Route<'a> {
         Some((content_type, &content["schema"]))
     }
 
-    /// A schema's members, and the names of those that are required.
+    /// A schema's members, and the names of the required ones.
     pub(super) fn members_of(&self, schema: &'a Value) -> Option<(&'a Map<String, Value>, Vec<&'a str>)> {
         let schema = schema_name(schema).map_or(schema, |name| &self.schemas[name]);
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         Some((schema["properties"].as_object()?, required.collect()))
     }
 
-    /// The variable that holds the id in its path: of what it answers with, or of what the path lists.
+    /// The variable for the id in its path, named after what the route returns or, failing that, after the path.
     pub(super) fn id_variable(&self) -> String {
         let answered = self.success_content().and_then(|(_, schema)| schema_name(schema));
         let listed = || self.path.split('/').take_while(|part| !part.starts_with('{')).last();
@@ -90,12 +90,12 @@ impl<'a> Route<'a> {
     }
 }
 
-/// What stands at a place (RFC 6901) of a document; null where nothing does.
+/// The value at a JSON pointer (RFC 6901), or null.
 pub(super) fn at<'a>(document: &'a Value, pointer: &str) -> &'a Value {
     document.pointer(pointer).unwrap_or(&Value::Null)
 }
 
-/// An object with a member more, if there is one.
+/// Adds the member to the object, if there is one.
 pub(super) fn with(mut object: Value, name: &str, member: Option<Value>) -> Value {
     if let (Some(members), Some(member)) = (object.as_object_mut(), member) {
         members.insert(name.to_owned(), member);
@@ -103,7 +103,7 @@ pub(super) fn with(mut object: Value, name: &str, member: Option<Value>) -> Valu
     object
 }
 
-/// The name that a reference to a schema gives.
+/// The name of the schema in a reference.
 fn schema_name(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.rsplit('/').next()
 }

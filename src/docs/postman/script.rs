@@ -1,4 +1,4 @@
-//! What is checked after a request, and kept for those after it. Bruno and Insomnia run these scripts too.
+//! The checks after a request, and the values kept for later requests. Bruno and Insomnia run these scripts too.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub(super) fn lines(route: &Route<'_>, variation: Variation) -> Vec<String> {
     lines
 }
 
-/// What success depends on besides the request, as JavaScript, and the status without it.
+/// A condition in JavaScript that success depends on, and the status if it does not hold.
 fn condition(route: &Route<'_>) -> Option<(&'static str, u16)> {
     if route.scope() == Some("admin") {
         return Some((r#"(pm.variables.get("scope") || "").split(" ").includes("admin")"#, 403));
@@ -49,7 +49,7 @@ fn checks(route: &Route<'_>) -> Vec<String> {
     lines
 }
 
-/// What later requests need.
+/// Keeps the values that later requests need.
 fn kept(route: &Route<'_>, variation: Variation) -> Vec<String> {
     let keep = |name: &str, value: &str| format!("pm.collectionVariables.set(\"{name}\", {value});");
     match route.id() {

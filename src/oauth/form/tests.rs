@@ -38,14 +38,14 @@ fn what_is_not_utf_8_is_refused() {
     assert!(parse_urlencoded(b"password=\xff").is_err());
 }
 
-/// Names and values as clients may send them; few names that anybody asks for, so that some come twice.
+/// Names and values as clients may send them; few known names, so that some are repeated.
 fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof!["scope|token", any::<String>()];
     let value = prop_oneof![Just(String::new()), any::<String>()];
     prop::collection::vec((name, value), 0..6)
 }
 
-/// Bytes that are no form, and bytes that nearly are one.
+/// Bytes that are no form, and near misses.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..80),
@@ -70,7 +70,7 @@ fn multipart(pairs: &[(String, String)]) -> Vec<u8> {
     format!("{}--limit--\r\n", pairs.iter().map(part).collect::<String>()).into_bytes()
 }
 
-/// What others read, as far as an endpoint asks for it.
+/// What other parsers read, limited to known parameters with a value.
 fn asked_for(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     let known = pairs.iter().filter(|(name, value)| KNOWN.contains(&name.as_str()) && !value.is_empty());
     known.map(|(name, value)| (name.as_str(), value.as_str())).collect()

@@ -1,14 +1,14 @@
-//! A form of the type `application/x-www-form-urlencoded`, read while it arrives.
+//! A form of the type `application/x-www-form-urlencoded`, parsed as it arrives.
 
 use percent_encoding::percent_decode;
 
 use super::{MAX_VALUE_BYTES, OAuthForm, OVERLONG, Reader, unreadable};
 use crate::oauth::error::OAuthError;
 
-/// Longer names are not known, however they are encoded: three bytes for each.
+/// Longer names are unknown, even if each byte is percent-encoded as three.
 const MAX_NAME_BYTES: usize = 3 * 32;
 
-/// Strict where the usual parsers replace what they cannot read: a password must not change on its way.
+/// Rejects invalid input, which the usual parsers replace: a password must arrive unchanged.
 #[derive(Default)]
 pub(super) struct Urlencoded {
     reader: Reader,
@@ -22,7 +22,7 @@ enum Place {
     #[default]
     Name,
     Value(&'static str),
-    /// In the value of a parameter that nobody asks for.
+    /// In the value of an unknown parameter.
     Ignored,
 }
 
@@ -47,7 +47,7 @@ impl Urlencoded {
         Ok(self.reader.form)
     }
 
-    /// The bytes that are held of the pair that is being read.
+    /// The bytes buffered for the current pair.
     #[cfg(test)]
     pub(super) const fn buffered(&self) -> usize {
         self.name.capacity() + self.value.capacity()
@@ -55,7 +55,7 @@ impl Urlencoded {
 
     fn begin_value(&mut self) -> Result<(), OAuthError> {
         self.reader.count()?;
-        // Nobody asks for a name that is not UTF-8.
+        // A name that is not UTF-8 is unknown.
         let name = decode(&self.name).ok();
         self.place = name.and_then(|name| self.reader.known(&name)).map_or(Place::Ignored, Place::Value);
         Ok(())
