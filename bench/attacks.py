@@ -10,7 +10,7 @@ and in time and goes to 127.0.0.1 alone. Needs Linux, for all of 127.0.0.0/8 is 
   answers   256 connections that ask for large pages again and again, and read nothing (also --tls)
   streams   50,000 streams opened on one HTTP/2 connection, over TLS
   window    600 large pages asked for on one HTTP/2 connection that grants no room for the answers, over TLS
-  queue     80 connections repeat the same wrong password while the owner of the account logs in from 127.0.0.1
+  queue     80 connections repeat the same wrong password, each for a name of its own, while somebody logs in from 127.0.0.1
 
 Where HTTP/2 is not spoken, `streams` and `window` say so and end.
 """
@@ -105,8 +105,8 @@ def request(server, method, path, body="", kind="application/json", source=SERVE
     return answer.status, json.loads(text) if text.startswith((b"{", b"[")) else None
 
 
-def log_in(server, source, password):
-    form = urlencode({"username": OWNER, "password": password})
+def log_in(server, source, password, username=OWNER):
+    form = urlencode({"username": username, "password": password})
     return request(server, "POST", "/login", form, "application/x-www-form-urlencoded", source)
 
 
@@ -284,14 +284,15 @@ def queue(args, folder):
     is_over = threading.Event()
     refused = collections.Counter()
 
-    def guess():
+    def guess(number):
+        username = f"nobody-{number}@example.com"
         while not is_over.is_set():
             try:
-                refused[log_in(server, ATTACKER, "the same wrong password")[0]] += 1
+                refused[log_in(server, ATTACKER, "the same wrong password", username)[0]] += 1
             except (OSError, http.client.HTTPException):
                 refused["closed"] += 1
 
-    guessing = [threading.Thread(target=guess, daemon=True) for _ in range(80)]
+    guessing = [threading.Thread(target=guess, args=(number,), daemon=True) for number in range(80)]
     for thread in guessing:
         thread.start()
     time.sleep(3)

@@ -117,7 +117,7 @@ impl Framing {
 }
 
 fn line_end(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1)
+    memchr::memchr(b'\n', bytes).map(|at| at + 1)
 }
 
 fn read_head(mut head: Head, bytes: &mut [u8]) -> (usize, At) {

@@ -61,10 +61,12 @@ impl Head {
             self.is_http_1_0 = text.ends_with(b" HTTP/1.0");
             return false;
         }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
-        let Some((name, value)) = line.split_at_mut_checked(colon) else { return false };
+        // The names that matter are told apart by their lengths.
+        let is_name = |known: &&str| line.get(known.len()) == Some(&b':');
+        let Some(name) = NAMES.into_iter().find(is_name) else { return false };
+        let Some((start, value)) = line.split_at_mut_checked(name.len()) else { return false };
         let Some(value) = value.get_mut(1..) else { return false };
-        match NAMES.into_iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+        match Some(name).filter(|name| start.eq_ignore_ascii_case(name.as_bytes())) {
             Some("connection") => self.read_connection(value),
             Some("upgrade") => blank(value),
             Some("content-length") => self.read_length(value),
