@@ -67,7 +67,7 @@ enum Writing {
     /// SQLite allows one writer at a time.
     Alone(Arc<Writer>),
     /// PostgreSQL allows concurrent writers. A semaphore keeps some connections free for reads when writes hang.
-    Together { turns: Arc<Semaphore>, watch: Arc<Watch> },
+    Together { turns: Arc<Semaphore>, reads: Arc<Semaphore>, watch: Arc<Watch> },
 }
 
 impl std::fmt::Debug for Db {
@@ -104,6 +104,7 @@ impl Db {
             DatabaseUrl::Sqlite(_) => Writing::Alone(Arc::new(start_writer(&manager)?)),
             DatabaseUrl::Postgres(_) => Writing::Together {
                 turns: Arc::new(Semaphore::new(turns_to_write(settings.pool_size))),
+                reads: Arc::new(Semaphore::new(reads_at_a_time(settings.pool_size))),
                 watch: Arc::new(Watch::start(&manager)?),
             },
         };
@@ -165,13 +166,18 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
     {
-        if let Writing::Alone(writer) = &self.writing {
+        let reads = match &self.writing {
             // A read takes some microseconds and waits for no other connection (write-ahead log): a hop to another
             // thread and back would cost several times as much.
-            return sqlite::snapshot::read(&self.connections, &writer.commits, self.limits, work);
-        }
+            Writing::Alone(writer) => {
+                return sqlite::snapshot::read(&self.connections, &writer.commits, self.limits, work);
+            }
+            Writing::Together { reads, .. } => reads,
+        };
         let connections = self.connections.clone();
         let call = self.limits.begin();
+        // Until the caller takes the result.
+        let _turn = call.turn(reads).await?;
         call.blocking(&self.threads, move |call| {
             // Retry on another connection: this one may have died while idle.
             match connections.run(call, &work) {
@@ -195,7 +201,15 @@ impl Db {
             return self.read(work).await;
         };
         let work = Arc::new(work);
-        match replica.read(Arc::clone(&work)).await {
+        let found = {
+            // Given back before the primary is asked instead, which has a permit of its own.
+            let _turn = match &self.writing {
+                Writing::Alone(_) => None,
+                Writing::Together { reads, .. } => Some(self.limits.begin().turn(reads).await?),
+            };
+            replica.read(Arc::clone(&work)).await
+        };
+        match found {
             Some(found) => Ok(found),
             None => self.read(move |conn| work(conn)).await,
         }
@@ -214,7 +228,7 @@ impl Db {
     {
         let (turns, watch) = match &self.writing {
             Writing::Alone(writer) => return writer.write(work).await,
-            Writing::Together { turns, watch } => (turns, watch),
+            Writing::Together { turns, watch, .. } => (turns, watch),
         };
         let mut call = self.limits.begin();
         call.watch = Some(Arc::clone(watch));
@@ -246,6 +260,12 @@ impl Db {
         })
         .await
     }
+}
+
+/// Reads that may be running or have a result that their caller has not taken yet. Results use memory, large pages most of
+/// all, so a client that requests many at once must not have all of them built. Twice the connections keeps them busy.
+fn reads_at_a_time(connections: u32) -> usize {
+    usize::try_from(connections).unwrap_or(1).saturating_mul(2)
 }
 
 /// Connections that may write at the same time: three quarters, and at least one.

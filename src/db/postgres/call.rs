@@ -14,7 +14,7 @@ use crate::db::error::StoreError;
 /// Time limits of calls.
 #[derive(Clone, Copy)]
 pub(in crate::db) struct Limits {
-    /// For a connection, and for the permit to write.
+    /// For a connection, and for a permit.
     wait: Duration,
     /// For the whole call. `None` for long work that a person waits for.
     in_all: Option<Duration>,
@@ -59,12 +59,12 @@ impl Call {
         self.end.is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Waits for the permit to write.
+    /// Waits for a permit.
     pub(in crate::db) async fn turn(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
         let turn = timeout_at(self.wait_until.into(), Arc::clone(turns).acquire_owned()).await;
         turn.ok()
             .and_then(Result::ok)
-            .ok_or_else(|| StoreError::Unavailable("too many writes wait for the database".into()))
+            .ok_or_else(|| StoreError::Unavailable("too many calls wait for the database".into()))
     }
 
     /// Runs the work on a blocking thread, and returns at the call's end, whether or not the work is done by then.
