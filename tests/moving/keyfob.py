@@ -91,8 +91,8 @@ class Home:
     def kept_hash(self, email):
         """What the database holds of a password."""
         with sqlite3.connect(self.folder / "keyfob.db") as database:
-            query = "SELECT password_hash FROM users WHERE email_key = ?"
-            return database.execute(query, (email.lower(),)).fetchone()[0]
+            query = "SELECT password_hash FROM users WHERE email = ?"
+            return database.execute(query, (email,)).fetchone()[0]
 
 
 def assert_kept(home, rows, people):
