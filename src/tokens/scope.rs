@@ -69,7 +69,7 @@ impl ScopeSet {
     /// Reads a space-separated list.
     ///
     /// # Errors
-    /// [`UnknownScope`] if one of them is unknown or malformed.
+    /// Names a scope that is unknown or malformed.
     pub fn parse(text: &str) -> Result<Self, UnknownScope> {
         let asked: Vec<&str> = text.split(' ').filter(|name| !name.is_empty()).collect();
         let is_known = |name: &&&str| KNOWN_SCOPES.iter().any(|(known, _)| known == *name);
