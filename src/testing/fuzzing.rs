@@ -98,7 +98,8 @@ fn has_exactly(mut form: OAuthForm, pairs: &Pairs) {
 fn read_multipart(body: Vec<u8>) -> Result<OAuthForm, OAuthError> {
     let request = TestRequest::post().insert_header(("content-type", "multipart/form-data; boundary=limit"));
     let (request, mut payload) = request.set_payload(body).to_http_parts();
-    RUNTIME.with(|runtime| runtime.block_on(OAuthForm::from_request(&request, &mut payload)))
+    // Its deadline needs the runtime from the start.
+    RUNTIME.with(|runtime| runtime.block_on(async { OAuthForm::from_request(&request, &mut payload).await }))
 }
 
 fn written_multipart(pairs: &Pairs) -> Vec<u8> {
