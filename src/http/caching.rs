@@ -6,5 +6,6 @@ const PRIVATE: [&str; 7] = ["login", "revoke", "introspect", "me", "profile", "u
 
 /// Whether responses at a path get `Cache-Control: no-store`.
 pub(crate) fn is_private(path: &str) -> bool {
-    path.split('/').nth(1).is_some_and(|first| PRIVATE.contains(&first))
+    let Some(path) = path.strip_prefix('/') else { return false };
+    PRIVATE.iter().filter_map(|first| path.strip_prefix(first)).any(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -121,16 +121,21 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
 }
 
 fn read_head(mut head: Head, bytes: &mut [u8]) -> (usize, At) {
-    let Some(line) = line_end(bytes).and_then(|end| bytes.get_mut(..end)) else {
-        return match head.begin_line(bytes) {
-            Line::Wait(passed) => (passed, At::Head(head)),
-            Line::Indifferent => (bytes.len(), At::Middle(head)),
-            Line::TooLong => (bytes.len(), At::Over),
+    let mut read = 0;
+    while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+        let Some(line) = line_end(rest).and_then(|end| rest.get_mut(..end)) else {
+            return match head.begin_line(rest) {
+                Line::Wait(passed) => (read + passed, At::Head(head)),
+                Line::Indifferent => (bytes.len(), At::Middle(head)),
+                Line::TooLong => (bytes.len(), At::Over),
+            };
         };
-    };
-    let count = line.len();
-    let next = if head.read_line(line) { body_of(&head) } else { At::Head(head) };
-    (count, next)
+        read += line.len();
+        if head.read_line(line) {
+            return (read, body_of(&head));
+        }
+    }
+    (read, At::Head(head))
 }
 
 /// What follows the head.

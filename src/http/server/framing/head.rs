@@ -50,12 +50,12 @@ impl Head {
 
     /// Reads a whole line; true at the end of the head.
     pub(super) fn read_line(&mut self, line: &mut [u8]) -> bool {
-        let text = line.trim_ascii_end();
-        if text.is_empty() {
+        if line.first().is_none_or(u8::is_ascii_whitespace) && line.trim_ascii().is_empty() {
             // Skip empty lines before a request (RFC 9112 §2.2).
             return self.has_request_line;
         }
         if !self.has_request_line {
+            let text = line.trim_ascii_end();
             self.has_request_line = true;
             self.is_connect = self.is_connect || text.starts_with(b"CONNECT ");
             self.is_http_1_0 = text.ends_with(b" HTTP/1.0");
