@@ -1,5 +1,5 @@
 //! The formats of stored password hashes: our own, and those of the programs that accounts are imported from. The only
-//! file that knows `argon2`; `compare.rs`, which calls this one, runs bcrypt itself.
+//! file that knows `argon2`; `compare/`, which calls this one, runs bcrypt itself.
 
 use std::borrow::Cow;
 use std::hint::black_box;
