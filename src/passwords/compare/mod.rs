@@ -7,6 +7,7 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::formats::{BcryptHash, IMPORTED_ARGON2_KIB, KeptHash, LEAST_ARGON2_KIB, spend_argon2, spend_pbkdf2};
+use super::work::Work;
 use crate::metrics::PasswordWork;
 use crate::unicode::nfc;
 
@@ -14,22 +15,6 @@ use crate::unicode::nfc;
 pub(super) const MAX_BYTES: usize = 72;
 /// The lowest cost of bcrypt; its work is 2 to the power of the cost.
 const LEAST_BCRYPT_COST: u32 = 4;
-
-/// The work of one comparison, by algorithm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Work {
-    /// 2 to the power of the cost.
-    pub bcrypt_rounds: u64,
-    pub pbkdf2_iterations: u64,
-    pub argon2: Argon2Work,
-}
-
-/// The work of one Argon2 hash. Two are compared first by the memory they pass over in all: KiB times passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Argon2Work {
-    pub kib: u64,
-    pub passes: u64,
-}
 
 /// Which form of a password was right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,28 +33,6 @@ pub(super) struct Comparer {
     /// Held while a hash is compared that needs more memory than each thread may take.
     large: Mutex<()>,
     counted: OnceLock<PasswordWork>,
-}
-
-impl Work {
-    /// The work of bcrypt at that cost.
-    pub(super) fn of_bcrypt(cost: u32) -> Self {
-        Self { bcrypt_rounds: 1_u64.checked_shl(cost).unwrap_or_default(), ..Self::default() }
-    }
-
-    fn max(self, other: Self) -> Self {
-        Self {
-            bcrypt_rounds: self.bcrypt_rounds.max(other.bcrypt_rounds),
-            pbkdf2_iterations: self.pbkdf2_iterations.max(other.pbkdf2_iterations),
-            argon2: self.argon2.max(other.argon2),
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.bcrypt_rounds += other.bcrypt_rounds;
-        self.pbkdf2_iterations += other.pbkdf2_iterations;
-        self.argon2.kib += other.argon2.kib;
-        self.argon2.passes += other.argon2.passes;
-    }
 }
 
 impl Comparer {
