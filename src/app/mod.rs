@@ -19,7 +19,7 @@ use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
 use crate::http::body::BodyLimit;
 use crate::http::error::ApiError;
-use crate::http::failure::ErrorForm;
+use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};

@@ -2,9 +2,8 @@
 //! of RFC 6749 §5.2; status, headers and words are the same in both.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
-use super::error::ApiError;
 use crate::db::StoreError;
 
 /// When to retry a write that the disk had no room for, in seconds: the operator has to make room first.
@@ -123,25 +122,5 @@ impl From<StoreError> for Failure {
             StoreError::Serialization => Self::Unavailable("too many serialization failures".into()),
             other => Self::Internal(other.to_string()),
         }
-    }
-}
-
-/// Gives a failure the format that clients of a path expect; the application supplies it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ErrorForm(pub(crate) fn(&str, Failure) -> Error);
-
-impl ErrorForm {
-    /// The error for a request.
-    pub(crate) fn error(req: &HttpRequest, failure: Failure) -> Error {
-        match req.app_data::<Self>() {
-            // The path as the routes see it, percent-decoded.
-            Some(Self(form)) => form(req.match_info().as_str(), failure),
-            None => ApiError::from(failure).into(),
-        }
-    }
-
-    /// The response to a request.
-    pub(crate) fn response(req: &HttpRequest, failure: Failure) -> HttpResponse {
-        Self::error(req, failure).error_response()
     }
 }

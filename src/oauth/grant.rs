@@ -8,7 +8,6 @@ use super::answer::TokenAnswer;
 use super::credentials::ClientCredentials;
 use super::error::OAuthError;
 use super::form::OAuthForm;
-use super::misnamed::{missing, other_name};
 use crate::accounts::Email;
 use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
@@ -123,15 +122,15 @@ impl TokenRequest {
             // The default, as in FastAPI's form.
             (None, Some(_)) => Grant::Password,
             // A password, or a misnamed user name, shows that the password grant is meant: `username` is missing.
-            (None, None) if form.peek("password").is_some() || other_name(form, "username").is_some() => {
+            (None, None) if form.peek("password").is_some() || form.other_name("username").is_some() => {
                 Grant::Password
             }
-            (None, None) => return Err(missing(form, "grant_type")),
+            (None, None) => return Err(form.missing("grant_type")),
             (Some(text), _) => Grant::parse(text).ok_or(OAuthError::UnsupportedGrantType)?,
         };
         match grant {
             Grant::Password => Ok(Self::Password {
-                username: username.ok_or_else(|| missing(form, "username"))?,
+                username: username.ok_or_else(|| form.missing("username"))?,
                 password: form.require("password")?.into(),
                 scope: scope(form)?,
             }),

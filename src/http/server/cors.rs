@@ -12,7 +12,8 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::request_id::X_REQUEST_ID;
-use crate::http::failure::{ErrorForm, Failure};
+use crate::http::error_form::ErrorForm;
+use crate::http::failure::Failure;
 
 /// How long a browser may cache a preflight response, in seconds.
 const MAX_AGE_SECONDS: usize = 600;

@@ -2,6 +2,7 @@
 //!
 //! It is parsed as it arrives, and only the parameters that an endpoint uses are kept.
 
+mod misnamed;
 mod urlencoded;
 
 use std::cell::RefCell;
@@ -18,9 +19,9 @@ use futures_util::future::{LocalBoxFuture, poll_fn};
 use futures_util::{StreamExt, stream};
 
 use super::error::OAuthError;
-use super::misnamed::{missing, wrong_name};
 use crate::http::body::{Body, media_type, refuse_announced_size, refuse_encoding};
 use crate::http::error::ApiError;
+use misnamed::{wrong_name, wrong_names};
 use urlencoded::Urlencoded;
 
 const EXPECTED: &str =
@@ -84,12 +85,23 @@ impl OAuthForm {
 
     /// Takes the value of a required parameter.
     pub(crate) fn require(&mut self, name: &str) -> Result<String, OAuthError> {
-        self.take(name)?.ok_or_else(|| missing(self, name))
+        self.take(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// Whether a parameter was sent under this wrong name.
-    pub(super) fn has_wrong_name(&self, name: &str) -> bool {
-        self.wrong_names.contains(&name)
+    /// The wrong name under which a missing parameter seems to have been sent.
+    pub(super) fn other_name(&self, name: &str) -> Option<&'static str> {
+        let mut others = wrong_names(name).iter();
+        others.find(|other| self.peek(other).is_some() || self.wrong_names.contains(other)).copied()
+    }
+
+    /// The error for a missing parameter: it names what was sent in its place.
+    pub(super) fn missing(&self, name: &str) -> OAuthError {
+        match self.other_name(name) {
+            Some(other) => {
+                OAuthError::InvalidRequest(format!("The parameter {name} is missing: {other} was sent in its place"))
+            }
+            None => OAuthError::InvalidRequest(format!("The parameter {name} is missing")),
+        }
     }
 
     fn remove(&mut self, name: &str) -> Option<Parameter> {
