@@ -7,13 +7,10 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
-use super::postgres_url::PostgresUrl;
+use super::postgres_url::{MASK, PostgresUrl};
 
 /// The allowed forms of a database URL.
 pub(super) const ALLOWED: &str = "sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME";
-
-/// Replaces a secret that is set.
-pub(super) const MASK: &str = "********";
 
 /// The database of a URL; `Display` shows the URL with its password masked.
 #[derive(Clone, Debug)]

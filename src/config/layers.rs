@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::{fs, io};
 
+use super::choices::Environment;
+use super::error::{ConfigError, quoted};
 use super::values::Values;
-use super::{ConfigError, Environment, dotenv, keys, quoted};
+use super::{dotenv, keys};
 
 /// Built in, so that the program runs without files; the file in the working directory overrides it.
 const DEFAULTS: &str = include_str!("../../config/default.toml");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::database_url::MASK;
+use super::postgres_url::MASK;
 use super::{DatabaseSettings, PasswordSettings, RateLimitSettings, ServerSettings, Settings, TokenSettings};
 
 /// Every key, in the order of `config/default.toml`.

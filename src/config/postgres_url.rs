@@ -7,7 +7,8 @@ use std::net::Ipv6Addr;
 
 use percent_encoding::percent_decode_str;
 
-use super::database_url::MASK;
+/// Replaces a secret that is set.
+pub(super) const MASK: &str = "********";
 
 /// The parameters of libpq 18 that may be shown (PostgreSQL's manual, "Parameter Key Words").
 const OPEN_PARAMETERS: [&str; 47] = [

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use config::{FileFormat, Format, Map, Value, ValueKind};
 use secrecy::SecretString;
 
-use super::{ConfigError, keys, quoted};
+use super::error::{ConfigError, quoted};
+use super::keys;
 
 /// Fewest bytes of a secret: the output size of HMAC with SHA-256 (RFC 7518 §3.2).
 const SECRET_MIN_BYTES: usize = 32;

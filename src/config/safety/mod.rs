@@ -10,8 +10,9 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use super::error::quoted;
 use super::values::Values;
-use super::{Algorithm, ConfigError, DatabaseUrl, Environment, Settings, TokenSettings, quoted};
+use super::{Algorithm, ConfigError, DatabaseUrl, Environment, Settings, TokenSettings};
 
 /// Parts of secrets that were copied or typed in a hurry, blank-separated; the number begins the sample key in
 /// `FastAPI`'s tutorial.

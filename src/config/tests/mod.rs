@@ -105,7 +105,7 @@ fn nothing_set_gives_the_defaults_of_tokens() {
 
 #[test]
 fn the_shipped_file_alone_gives_the_same_as_nothing() {
-    let shipped = include_str!("../../config/default.toml");
+    let shipped = include_str!("../../../config/default.toml");
     let settings = load(&[("config/default.toml", shipped)], &[]).unwrap();
     assert_eq!(settings.masked(), with_env(&[]).masked());
 }
@@ -128,7 +128,7 @@ fn listed_keys(toml: &str) -> Vec<String> {
 
 #[test]
 fn every_key_stands_in_the_shipped_file_and_in_the_masked_text() {
-    assert_eq!(listed_keys(include_str!("../../config/default.toml")), KEYS);
+    assert_eq!(listed_keys(include_str!("../../../config/default.toml")), KEYS);
     assert_eq!(listed_keys(&with_env(&[]).masked()), KEYS);
 }
 
