@@ -12,8 +12,9 @@ use diesel::sqlite::Sqlite;
 use diesel::{Connection, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{ADVISORY_LOCK, Conn, Manager};
+use super::connection::{ADVISORY_LOCK, Conn};
 use super::error::OpenError;
+use super::manager::Manager;
 use super::transfer::unfinished;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
+use super::open::STATEMENT_SECONDS;
 use super::threads::Threads;
 use super::watch::Watch;
-use crate::db::connection::STATEMENT_SECONDS;
 use crate::db::error::StoreError;
 
 /// Time limits of calls.

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use diesel::ConnectionError;
 
 use super::call::Call;
+use super::open::REPLICA_SECONDS;
 use super::threads::Threads;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::db::connection::{Conn, Manager, REPLICA_SECONDS};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 use crate::db::pool::Connections;
 
 /// How long to avoid a replica after a failure.

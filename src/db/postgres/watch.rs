@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use diesel::sql_types::{Array, Integer};
 use diesel::{RunQueryDsl, sql_query};
 
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 
 /// Time between two checks for overdue commits.
 const ROUND: Duration = Duration::from_secs(1);

@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 
 use super::journal::Journal;
 use super::snapshot::Commits;
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 use crate::metrics::Queue;
 
 /// Most writes that share one commit.

@@ -13,8 +13,9 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_que
 
 use super::catalog;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 
 /// Suffix of the file's name while it is being written.
 const UNFINISHED: &str = ".unfinished";

@@ -12,8 +12,9 @@ use super::catalog;
 use super::rows::{BATCH, Row, Table};
 use super::unfinished;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 use crate::db::migrate;
 use crate::db::sequence::{advance_sequence, last_of_sequence};
 
