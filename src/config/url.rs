@@ -1,4 +1,8 @@
 //! Rules for the URLs in settings. Each error is only the fault, to follow the value.
+//!
+//! No parser of URLs does this. Issuers and origins are compared byte by byte (RFC 8414 §3.3, RFC 6454 §6.2), so the
+//! text must already have the one form that is sent. The crate `url` turns other spellings into that form (capital
+//! letters, default ports, `..`) without a word, and `http::Uri` accepts them; neither says in words what to correct.
 
 use std::net::Ipv6Addr;
 
