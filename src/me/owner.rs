@@ -62,13 +62,13 @@ impl Owner<'_> {
     {
         for _ in 1..MAX_COMPARISONS {
             let compared = row.password_hash;
-            if self.sessions.change_account(self.caller, compared, except, change.clone()).await?? {
+            if self.sessions.change_account(self.caller, compared, except, change.clone(), Timestamp::now()).await?? {
                 return Ok(());
             }
             row = self.find().await?;
             self.confirm(&row, password).await?;
         }
-        match self.sessions.change_account(self.caller, row.password_hash, except, change).await?? {
+        match self.sessions.change_account(self.caller, row.password_hash, except, change, Timestamp::now()).await?? {
             true => Ok(()),
             false => Err(Failure::Unavailable("the password hash was replaced again and again".into()).into()),
         }

@@ -53,7 +53,8 @@ impl Grants<'_> {
             }
             TokenRequest::RefreshToken { token, scope } => {
                 let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
-                Ok(self.sessions.refresh(token.expose_secret(), scope, &client).await?.into())
+                let now = Timestamp::now();
+                Ok(self.sessions.refresh(token.expose_secret(), scope, &client, now).await?.into())
             }
         }
     }
@@ -83,7 +84,7 @@ impl Grants<'_> {
         for _ in 0..MAX_COMPARISONS {
             let (user, renewed_hash) = self.check_password(key.clone(), password.clone(), origin.ip).await?;
             let log_in = LogIn { user, renewed_hash, asked: asked.clone(), origin: origin.clone() };
-            if let Some(issued) = self.sessions.open(log_in, client).await? {
+            if let Some(issued) = self.sessions.open(log_in, client, Timestamp::now()).await? {
                 return Ok(issued.into());
             }
         }
@@ -122,9 +123,7 @@ impl TokenRequest {
             // The default, as in FastAPI's form.
             (None, Some(_)) => Grant::Password,
             // A password, or a misnamed user name, shows that the password grant is meant: `username` is missing.
-            (None, None) if form.peek("password").is_some() || form.other_name("username").is_some() => {
-                Grant::Password
-            }
+            (None, None) if form.peek("password").is_some() || form.other_name("username").is_some() => Grant::Password,
             (None, None) => return Err(form.missing("grant_type")),
             (Some(text), _) => Grant::parse(text).ok_or(OAuthError::UnsupportedGrantType)?,
         };

@@ -65,6 +65,19 @@ fn the_domain_speaks_no_http() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
+/// It is told the time, so that a test can be at any time, and all steps of a request at the same.
+#[test]
+fn the_domain_and_the_database_read_no_clock() {
+    let is_told = |source: &Source| DOMAIN.contains(&room(&source.path)) || room(&source.path) == "db";
+    let reads_clock = |source: &Source| source.path != "db/time.rs" && source.text.contains("Timestamp::now");
+    let faults: Vec<String> = sources()
+        .into_iter()
+        .filter(|source| is_told(source) && reads_clock(source))
+        .map(|source| source.path)
+        .collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
 /// A store speaks for the tables of its own room; others ask it.
 #[test]
 fn each_table_belongs_to_one_room() {
