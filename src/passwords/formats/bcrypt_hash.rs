@@ -76,7 +76,7 @@ impl BcryptHash {
         let bytes = password.as_bytes();
         match &self.prehash {
             Prehash::Nothing => bytes.into(),
-            Prehash::Hex => hex(digest(&SHA256, bytes).as_ref()).into_bytes().into(),
+            Prehash::Hex => hex::encode(digest(&SHA256, bytes)).into_bytes().into(),
             Prehash::Base64 => STANDARD.encode(digest(&SHA256, bytes)).into_bytes().into(),
             Prehash::KeyedBase64(salt) => {
                 let mac = sign(&Key::new(HMAC_SHA256, salt.as_bytes()), bytes);
@@ -96,8 +96,4 @@ fn canonical(text: &str, (length, spare_bits): (usize, u32)) -> Result<String, H
         (Some(head), Some(cleared)) if text.len() == length => Ok(format!("{head}{cleared}")),
         _ => Err(HashFault::Unknown),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
