@@ -1,168 +1,18 @@
-//! The OpenAPI 3.1 document: its head, the security scheme, and the errors that many operations share.
-//!
-//! Handlers declare only their own responses. Rules add the shared errors, depending on what an operation accepts.
-
-mod texts;
-
-use std::collections::BTreeSet;
+//! The errors that many operations share, added by rules that depend on what an operation accepts.
 
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
-use utoipa::openapi::security::{Flow, OAuth2, Password, Scopes, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Server, Type};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 
+use super::SCHEME;
+use super::examples::{problem_example, resolve};
 use crate::fields::Fault;
-use crate::http::caching::is_private;
 use crate::http::error::ApiError;
 use crate::http::problem::{CONTENT_TYPE, Problem};
-use crate::tokens::scope::KNOWN_SCOPES;
 
-/// The name of the security scheme, the same as FastAPI's.
-pub(crate) const SCHEME: &str = "OAuth2PasswordBearer";
-
-/// An error of an OAuth endpoint (RFC 6749 §5.2).
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body in the OpenAPI document")]
-pub(crate) struct OAuthProblem {
-    /// An error code for programs.
-    #[schema(example = "invalid_grant")]
-    error: String,
-    /// A message for people.
-    #[schema(example = "Incorrect username or password")]
-    error_description: String,
-    /// The same message, for front ends written for FastAPI.
-    #[schema(example = "Incorrect username or password")]
-    detail: String,
-}
-
-/// The document without its paths, which the routes add.
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Keyfob", description = FIRST_STEPS, contact(name = "The operator of this service"), license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
-    servers((url = "/", description = "This service")),
-    components(schemas(Problem, OAuthProblem)),
-    tags(
-        (name = "accounts", description = "Sign up, and manage your account and its sessions."),
-        (name = "oauth", description = "Log in, refresh and log out: the OAuth2 endpoints. For first-party apps only (RFC 9700 §2.4)."),
-        (name = "posts", description = "A sample resource: anyone can read posts, and authors can change theirs."),
-        (name = "operations", description = "Health checks and documentation, for the operator of the service."),
-    ),
-)]
-struct Head;
-
-const FIRST_STEPS: &str = "\
-**First steps** on [the interactive page](docs): open *Sign up* and press *Execute*. Then press **Authorize**, enter the \
-e-mail address and the password (nothing else), and try *Get the current user* or *Create a post*.\n\n\
-To read and search: [Redoc](redoc). For Postman, Bruno and Insomnia: import [postman.json](postman.json) by its URL.\n\n\
-Errors are RFC 9457 problems; the OAuth endpoints return RFC 6749 errors. Times are UTC.";
-
-/// The head, to which paths are added before [`finish`].
-pub(crate) fn head() -> utoipa::openapi::OpenApi {
-    Head::openapi()
-}
-
-/// Adds what follows from the paths.
-pub(crate) fn finish(document: &mut utoipa::openapi::OpenApi) {
-    Finish.modify(document);
-}
-
-/// Puts the server and the token endpoint under `server.root_path`.
-pub(crate) fn put_under(document: &mut utoipa::openapi::OpenApi, root_path: &str) {
-    if root_path.is_empty() {
-        return;
-    }
-    document.servers = Some(vec![Server::new(root_path)]);
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme(SCHEME, scheme(root_path));
-}
-
-/// `tokenUrl` is absolute, so it does not depend on the chosen server.
-fn scheme(root_path: &str) -> SecurityScheme {
-    let password = Password::new(format!("{root_path}/login"), Scopes::from_iter(KNOWN_SCOPES));
-    SecurityScheme::OAuth2(OAuth2::new([Flow::Password(password)]))
-}
-
-struct Finish;
-
-impl Modify for Finish {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme(SCHEME, scheme(""));
-        let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
-        let mut bodies = BTreeSet::new();
-        for (path, item) in &mut document.paths.paths {
-            let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-            for operation in operations.into_iter().flatten() {
-                add_shared_errors(operation, &schemas);
-                add_examples(operation, &schemas);
-                if is_private(path) {
-                    add_no_store(operation);
-                }
-                texts::restrict_parameters(operation);
-                bodies.extend(texts::json_body(operation));
-                // Always set `security`, even when empty: some tools report a missing one.
-                operation.security.get_or_insert_default();
-            }
-        }
-        texts::restrict_bodies(&bodies, components);
-    }
-}
-
-/// Documents `Cache-Control: no-store` on every response.
-fn add_no_store(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response {
-            add_header(response, "Cache-Control", Type::String, "`no-store`");
-        }
-    }
-}
-
-/// Gives each response an example, from the examples of its schema's members or from its status and description.
-fn add_examples(operation: &mut Operation, schemas: &Value) {
-    for (status, response) in &mut operation.responses.responses {
-        let RefOr::T(response) = response else { continue };
-        let (status, description) = (status.parse().unwrap_or_default(), &response.description);
-        for (content_type, content) in &mut response.content {
-            let RefOr::T(content) = content else { continue };
-            let schema = serde_json::to_value(&content.schema).unwrap_or_default();
-            content.example.get_or_insert_with(|| match content_type.as_str() {
-                CONTENT_TYPE => problem_example(status, description),
-                _ => example_of(&schema, schemas),
-            });
-        }
-    }
-}
-
-fn problem_example(status: u16, detail: &str) -> Value {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    serde_json::to_value(Problem::new(status, detail)).unwrap_or_default()
-}
-
-/// Resolves a reference to its schema.
-fn resolve<'a>(schema: &'a Value, schemas: &'a Value) -> &'a Value {
-    let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
-    name.map_or(schema, |name| &schemas[name])
-}
-
-/// The example of a schema, or one composed of its members' examples.
-pub(crate) fn example_of(schema: &Value, schemas: &Value) -> Value {
-    let schema = resolve(schema, schemas);
-    if let Some(example) = schema.get("example") {
-        return example.clone();
-    }
-    match (schema["properties"].as_object(), schema.get("items")) {
-        (Some(members), _) => {
-            members.iter().map(|(name, member)| (name.clone(), example_of(member, schemas))).collect()
-        }
-        (None, Some(item)) => json!([example_of(item, schemas)]),
-        (None, None) => Value::Null,
-    }
-}
-
-fn add_shared_errors(operation: &mut Operation, schemas: &Value) {
+pub(super) fn add_shared_errors(operation: &mut Operation, schemas: &Value) {
     let is_oauth = operation.tags.iter().flatten().any(|tag| tag == "oauth");
     let is_operations = operation.tags.iter().flatten().any(|tag| tag == "operations");
     match (is_oauth, operation.request_body.is_some()) {
@@ -299,7 +149,7 @@ fn retried(mut response: Response) -> Response {
     response
 }
 
-fn add_header(response: &mut Response, name: &str, kind: Type, description: &str) {
+pub(super) fn add_header(response: &mut Response, name: &str, kind: Type, description: &str) {
     let schema = ObjectBuilder::new().schema_type(kind).build();
     let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
     response.headers.insert(name.into(), header.into());
