@@ -1,14 +1,9 @@
 //! The account whose token it is.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use super::me;
+use super::REVOCATION_DEADLINE;
 use crate::support::{Server, until};
-
-/// What the server may take at most until it refuses a user's tokens, and slack for a busy machine.
-const REVOCATION_DEADLINE: Duration = Duration::from_secs(10);
 
 #[test]
 fn the_token_of_a_disabled_user_is_invalid() {

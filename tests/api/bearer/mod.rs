@@ -4,7 +4,12 @@ mod account;
 mod header;
 mod token;
 
+use std::time::Duration;
+
 use crate::support::{Actor, Answer, Server};
+
+/// What the server may take at most until it refuses a user's tokens, and slack for a busy machine.
+const REVOCATION_DEADLINE: Duration = Duration::from_secs(10);
 
 fn server_and_bob() -> (Server, Actor) {
     let server = Server::with_hs256();

@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac;
 use serde_json::json;
 
-use super::{me, server_and_bob};
+use super::{REVOCATION_DEADLINE, me, server_and_bob};
 use crate::support::{Forge, SECRET, Server, now_seconds, until};
 
 const NINE_CLAIMS: [&str; 9] = ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "sid"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, Target, row, with, without};
+use super::{Row, Target, row, without};
 use crate::support::now_seconds;
 
 const NINE_CLAIMS: [&str; 9] = ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "sid"];

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::{Row, Target, encode, hmac_sha256, row, with, without};
 use crate::keychain::TestKey;
 use crate::steps::published_keys;
-use crate::support::decode;
 
 /// A changed header, with signatures that a careless library might take.
 fn unsigned_or_signed(target: &Target, name: &str, header: &Value) -> Vec<Row> {

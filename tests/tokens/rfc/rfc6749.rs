@@ -1,8 +1,6 @@
 //! RFC 6749: the OAuth 2.0 authorization framework.
 
-use serde_json::json;
-
-use super::{BOB, GOOD, log_in, me, post, server_and_app, server_and_bob};
+use super::{BOB, GOOD, log_in, post, server_and_app, server_and_bob};
 use crate::steps::{App, access_token, basic, expect_refused, refresh, refresh_token, renew, revoke};
 use crate::support::{Server, words};
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{BOB, hs256_and_bob, me, post, server_and_bob};
-use crate::steps::{access_token, revoke};
+use crate::steps::revoke;
 use crate::support::{Forge, now_seconds};
 
 #[test]

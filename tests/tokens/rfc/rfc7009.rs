@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{BOB, log_in, me, post, server_and_app, server_and_bob};
-use crate::steps::{access_token, expect_refused, refresh, refresh_token, renew, revoke};
+use super::{BOB, me, post, server_and_app, server_and_bob};
+use crate::steps::{access_token, expect_refused, refresh_token, renew, revoke};
 
 #[test]
 fn rfc7009_section_2_implementations_must_support_the_revocation_of_refresh_tokens() {

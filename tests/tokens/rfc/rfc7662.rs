@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{BOB, hs256_and_bob, log_in, post, server_and_app, server_and_bob};
-use crate::steps::{App, PATIENCE, access_token, basic, refresh_token, revoke};
+use super::{BOB, hs256_and_bob, post, server_and_app, server_and_bob};
+use crate::steps::{App, PATIENCE, basic, refresh_token, revoke};
 use crate::support::{Forge, Server, now_seconds, until};
 
 #[test]

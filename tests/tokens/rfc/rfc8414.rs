@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::{METADATA, server_and_bob};
 use crate::keychain::verify;
-use crate::steps::refresh_token;
 use crate::support::decode;
 
 #[test]
