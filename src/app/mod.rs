@@ -58,7 +58,7 @@ pub enum StartError {
     #[error("{0}")]
     Tls(String),
     /// `server.root_path` begins like the service's own paths, so requests with and without the prefix look alike.
-    #[error("server.root_path {0}: the service has paths of its own that begin like this; set another")]
+    #[error("server.root_path {0}: it conflicts with paths of the service; set another prefix")]
     RootPath(String),
     /// The system refused a thread or a socket.
     #[error("{0}")]

@@ -29,7 +29,7 @@ fn resembles_level(word: &str) -> bool {
     let is_alike = |level: &&str| word.len() > 2 && (level.starts_with(&word) || word.starts_with(*level));
     !LEVELS.contains(&word.as_str())
         && word.chars().all(|c| c.is_ascii_alphabetic())
-        && LEVELS.iter().any(|l| is_alike(&l))
+        && LEVELS.iter().any(is_alike)
 }
 
 #[cfg(test)]
