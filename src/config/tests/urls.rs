@@ -10,8 +10,8 @@ use crate::config::DatabaseUrl;
 /// Origin, and a word of its error.
 const BAD_ORIGINS: &[(&str, &str)] = &[
     ("*", "every site"),
-    ("null", "no origin"),
-    ("app.test", "no origin"),
+    ("null", "is not an origin"),
+    ("app.test", "is not an origin"),
     ("https://app.test/", "trailing slash"),
     ("https://app.test/x", "path"),
     ("https://app.test?x", "path"),
@@ -81,12 +81,12 @@ fn root_paths_are_plain_paths() {
         ("auth", "does not start with a slash"),
         ("/", "trailing slash"),
         ("/auth/", "trailing slash"),
-        ("//auth", "no plain path"),
-        ("/auth/../x", "no plain path"),
-        ("/a b", "no plain path"),
-        ("/a%20b", "no plain path"),
-        ("/a?b", "no plain path"),
-        ("/{id}", "no plain path"),
+        ("//auth", "is not a plain path"),
+        ("/auth/../x", "is not a plain path"),
+        ("/a b", "is not a plain path"),
+        ("/a%20b", "is not a plain path"),
+        ("/a?b", "is not a plain path"),
+        ("/{id}", "is not a plain path"),
         ("https://id.test/auth", "does not start with a slash"),
     ];
     for (root_path, fault) in bad {
