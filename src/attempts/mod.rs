@@ -173,7 +173,7 @@ impl Attempts {
         match rows {
             Ok(rows) => rows.iter().for_each(|row| windows.learn(row, now)),
             Err(error) => {
-                tracing::warn!(cause = %error, "a failed attempt could not be kept");
+                tracing::warn!(cause = %error, "could not store a failed attempt");
                 names.into_iter().for_each(|name| windows.add(name, ends_at, now));
             }
         }
@@ -198,7 +198,7 @@ impl Begun<'_> {
         }
         match self.attempts.db.write(move |conn| store::update_forgotten(conn, own, now)).await {
             Ok(row) => row.iter().for_each(|row| self.attempts.lock().learn(row, now)),
-            Err(error) => tracing::warn!(cause = %error, "failed attempts could not be forgotten"),
+            Err(error) => tracing::warn!(cause = %error, "could not delete failed attempts"),
         }
     }
 

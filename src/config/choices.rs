@@ -58,7 +58,7 @@ impl fmt::Display for Environment {
 
 impl Algorithm {
     const ALL: [Self; 4] = [Self::EdDSA, Self::ES256, Self::RS256, Self::HS256];
-    pub(super) const ALLOWED: &str = "EdDSA, ES256, RS256, HS256";
+    pub(super) const EXPECTED: &str = "expected EdDSA, ES256, RS256 or HS256";
 
     /// The name in JWT headers and JWKs.
     #[must_use]
@@ -86,7 +86,7 @@ impl FromStr for Algorithm {
         let mut all = Self::ALL.into_iter();
         let found = all.find(|algorithm| algorithm.as_str() == text);
         found.ok_or_else(|| {
-            let fault = format!("{} is unknown; allowed: {}", quoted(text), Self::ALLOWED);
+            let fault = format!("{} is unknown; {}", quoted(text), Self::EXPECTED);
             ConfigError::new("algorithm", fault)
         })
     }

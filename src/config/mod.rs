@@ -26,6 +26,7 @@ use std::path::Path;
 pub use choices::{Algorithm, Environment, RevocationFail};
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
+pub(crate) use layers::log_filter;
 pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
 pub use settings::{

@@ -42,7 +42,7 @@ impl Owner<'_> {
             }
             Verified::Wrong => {
                 begun.failed(Timestamp::now()).await;
-                Err(ApiError::Forbidden("The password is not right."))
+                Err(ApiError::Forbidden("The password is incorrect."))
             }
         }
     }
@@ -70,7 +70,7 @@ impl Owner<'_> {
         }
         match self.sessions.change_account(self.caller, row.password_hash, except, change, Timestamp::now()).await?? {
             true => Ok(()),
-            false => Err(Failure::Unavailable("the password hash was replaced again and again".into()).into()),
+            false => Err(Failure::Unavailable("the password hash kept changing".into()).into()),
         }
     }
 }

@@ -88,7 +88,7 @@ impl Grants<'_> {
                 return Ok(issued.into());
             }
         }
-        Err(Failure::Unavailable("the password hash was replaced again and again".into()).into())
+        Err(Failure::Unavailable("the password hash kept changing".into()).into())
     }
 
     /// Unknown, wrong and disabled: the same lookup, the same work, the same response.

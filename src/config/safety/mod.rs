@@ -118,12 +118,12 @@ fn plain_issuer(settings: &Settings) -> Option<Finding> {
     let host = issuer.strip_prefix("http://")?;
     let is_at_home = is_loopback(host) && settings.environment != Environment::Production;
     let fault = format!("{} is plain HTTP", quoted(issuer));
-    (!is_at_home).then(|| Finding::new("token.issuer", fault, "https://…", TLS).refused())
+    (!is_at_home).then(|| Finding::new("token.issuer", fault, "use an https:// URL", TLS).refused())
 }
 
 fn weak_secret(key: &str, secret: Option<&SecretString>) -> Option<Finding> {
     let weakness = weakness(secret?.expose_secret())?;
-    let remedy = "random bytes, such as `openssl rand -base64 48` makes";
+    let remedy = "use random bytes, such as those from `openssl rand -base64 48`";
     Some(Finding::new(key, weakness, remedy, STRONG_KEYS).refused())
 }
 
@@ -152,8 +152,8 @@ fn unencrypted_keys(token: &TokenSettings) -> Option<Finding> {
         Algorithm::HS256 => "token.secret",
         Algorithm::EdDSA | Algorithm::ES256 | Algorithm::RS256 => "token.private_key_file",
     };
-    let fault = "is not set, so keys would lie in the database unencrypted";
-    let remedy = format!("at least 32 random bytes, or set {own}");
+    let fault = "is not set, so the database would hold unencrypted keys";
+    let remedy = format!("set it to at least 32 random bytes, or set {own}");
     Some(Finding::new("token.key_encryption_secret", fault, remedy, KEYS_AT_REST).refused())
 }
 
@@ -163,8 +163,8 @@ fn open_file(subject: &str, path: Option<&Path>, dir: &Path, others: u32) -> Opt
     use std::os::unix::fs::PermissionsExt;
     let path = path?;
     let mode = std::fs::metadata(dir.join(path)).ok()?.permissions().mode() & 0o777;
-    let fault = format!("{} is open to other users (mode {mode:04o})", quoted(&path.to_string_lossy()));
-    (mode & others != 0).then(|| Finding::new(subject, fault, "mode 0600 (chmod 600)", LEAST_PRIVILEGE))
+    let fault = format!("{} is accessible to other users (mode {mode:04o})", quoted(&path.to_string_lossy()));
+    (mode & others != 0).then(|| Finding::new(subject, fault, "set its mode to 0600 (chmod 600)", LEAST_PRIVILEGE))
 }
 
 #[cfg(not(unix))]
@@ -197,14 +197,14 @@ fn file_of(origin: &str) -> Option<&str> {
 
 fn cheap_hashes(settings: &Settings) -> Option<Finding> {
     let cost = settings.password.bcrypt_cost;
-    let fault = format!("is {cost}: a leaked hash is guessed at too fast");
-    let remedy = format!("at least {LEAST_BCRYPT_COST}; hashes are renewed at the next log-in");
+    let fault = format!("is {cost}: leaked hashes can be cracked too quickly");
+    let remedy = format!("set it to at least {LEAST_BCRYPT_COST}; a hash is renewed when its owner logs in");
     (cost < LEAST_BCRYPT_COST).then(|| Finding::new("password.bcrypt_cost", fault, remedy, PASSWORD_HASHES))
 }
 
 fn no_limits(settings: &Settings) -> Option<Finding> {
-    let fault = "is false: passwords may be guessed at without end";
-    let finding = || Finding::new("rate_limit.enabled", fault, "true", BRUTE_FORCE);
+    let fault = "is false: attackers can guess passwords without limit";
+    let finding = || Finding::new("rate_limit.enabled", fault, "set it to true", BRUTE_FORCE);
     (!settings.rate_limit.enabled).then(finding)
 }
 
@@ -214,14 +214,14 @@ fn exposed_server(settings: &Settings) -> Vec<Finding> {
     let mut all = Vec::new();
     let has_tls = server.tls_cert.is_some() || !server.trusted_proxies.is_empty();
     if !server.bind.ip().is_loopback() && !has_tls {
-        let fault = format!("`{}` is reached from other machines, without TLS", server.bind);
+        let fault = format!("`{}` can be reached from other machines, without TLS", server.bind);
         let remedy =
             "set server.tls_cert and server.tls_key, or name the proxy that does TLS in server.trusted_proxies";
         all.push(Finding::new("server.bind", fault, remedy, TLS));
     }
     if let Some(address) = server.metrics_bind.filter(|address| !address.ip().is_loopback()) {
-        let fault = format!("`{address}` is reached from other machines");
-        let remedy = "an address of this machine alone, or of a network that only the monitoring is in";
+        let fault = format!("`{address}` can be reached from other machines");
+        let remedy = "use a loopback address, or an address in a network of the monitoring alone";
         all.push(Finding::new("server.metrics_bind", fault, remedy, MONITORING));
     }
     all
@@ -230,8 +230,9 @@ fn exposed_server(settings: &Settings) -> Vec<Finding> {
 /// Any client in a trusted network can choose the address that limits count by.
 fn anybody_is_a_proxy(settings: &Settings) -> Option<Finding> {
     let everybody = settings.server.trusted_proxies.iter().find(|network| network.prefix_len() == 0)?;
-    let fault = format!("`{everybody}` is everybody: whoever calls chooses the address that limits count by");
-    Some(Finding::new("server.trusted_proxies", fault, "the addresses of the proxies alone", PROXIES))
+    let fault =
+        format!("`{everybody}` covers every address, so any client can choose the address that limits apply to");
+    Some(Finding::new("server.trusted_proxies", fault, "list only the addresses of the proxies", PROXIES))
 }
 
 /// Anyone on the network path can replace a page served over plain HTTP. (`*` is not an origin: the settings refuse
@@ -242,8 +243,8 @@ fn plain_origins(settings: &Settings) -> Vec<Finding> {
     plain
         .filter(|(_, host)| !is_loopback(host))
         .map(|(origin, _)| {
-            let fault = format!("{} is plain HTTP: anyone on the way can change its pages", quoted(origin));
-            Finding::new("server.cors_origins", fault, "https://…", ORIGINS)
+            let fault = format!("{} is plain HTTP: anyone on the network path can change its pages", quoted(origin));
+            Finding::new("server.cors_origins", fault, "use an https:// origin", ORIGINS)
         })
         .collect()
 }

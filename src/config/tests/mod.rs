@@ -138,7 +138,7 @@ fn every_key_is_read() {
     for key in KEYS {
         let file = format!("[{key}]\nx = 1\n");
         let line = line_of(load(&[("config/default.toml", &file)], &[]));
-        assert!(line.starts_with(&format!("{key}: is no ")), "{line}");
+        assert!(line.starts_with(&format!("{key}: is not a ")), "{line}");
         assert!(line.ends_with("(config/default.toml)"), "{line}");
     }
 }

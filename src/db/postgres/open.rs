@@ -60,7 +60,7 @@ fn require_utf8(conn: &mut PgConnection) -> Result<(), ConnectionError> {
         // The second is how engines other than PostgreSQL may spell it.
         "UTF8" | "UTF-8" => Ok(()),
         other => Err(ConnectionError::InvalidConnectionUrl(format!(
-            "the database is encoded in {other}, and UTF8 is needed; make another one with \
+            "the database encoding is {other}, but UTF8 is required; create another database with \
              `createdb --encoding=UTF8 --locale=C --template=template0 NAME`, and take over what this one holds with \
              pg_dump and pg_restore"
         ))),

@@ -94,14 +94,14 @@ impl Replica {
 
     fn trust(&self) {
         if self.try_again_at.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            tracing::info!("the read replica answers again");
+            tracing::info!("the read replica is available again");
         }
     }
 
     fn distrust(&self, error: &StoreError) {
         let until = Instant::now() + DISTRUST;
         if self.try_again_at.lock().unwrap_or_else(PoisonError::into_inner).replace(until).is_none() {
-            tracing::warn!(cause = %error, "the read replica failed; the primary is read");
+            tracing::warn!(cause = %error, "the read replica failed; reading from the primary");
         }
     }
 }

@@ -85,9 +85,11 @@ fn run(sessions: &Sessions, manager: &Manager, closed: &Receiver<()>) {
         let panicked = |_| Err(StoreError::Internal("a panic".into()));
         match catch_unwind(AssertUnwindSafe(|| end_sessions(manager, &late))).unwrap_or_else(panicked) {
             Ok(0) => {}
-            Ok(count) => tracing::warn!(count, "no standby confirms: connections ended whose commits waited for one"),
+            Ok(count) => {
+                tracing::warn!(count, "no standby confirms commits: ended the connections that were waiting for one")
+            }
             // The next round retries; the pool logs that PostgreSQL is unreachable.
-            Err(error) => tracing::debug!(cause = %error, "late commits could not be looked for"),
+            Err(error) => tracing::debug!(cause = %error, "could not look for late commits"),
         }
     }
 }

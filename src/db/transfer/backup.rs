@@ -23,11 +23,11 @@ const UNFINISHED: &str = ".unfinished";
 /// Why a backup failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
-    #[error("{url} is backed up by PostgreSQL's own tool: pg_dump --format=custom --file={} DATABASE-URL", .file.display())]
+    #[error("{url} is PostgreSQL: back it up with pg_dump --format=custom --file={} DATABASE-URL", .file.display())]
     Postgres { url: String, file: PathBuf },
-    #[error("database {0}: there is no such file")]
+    #[error("database {0}: the file does not exist")]
     NoDatabase(String),
-    #[error("{}: there is such a file already, and a backup replaces none", .0.display())]
+    #[error("{}: the file already exists, and a backup never replaces one", .0.display())]
     Exists(PathBuf),
     #[error("{}: {cause}", .file.display())]
     File { file: PathBuf, cause: io::Error },
@@ -35,7 +35,7 @@ pub(crate) enum BackupError {
     Open(#[from] OpenError),
     #[error("{0}")]
     Store(#[from] StoreError),
-    #[error("the copy is damaged ({0}) and was deleted: look at the disk, then at the database")]
+    #[error("the copy is damaged ({0}) and was deleted: check the disk, then the database")]
     Damaged(String),
 }
 

@@ -20,14 +20,14 @@ pub(super) fn add_shared_errors(operation: &mut Operation, schemas: &Value) {
         (false, _) if !is_operations => add_problems(operation, schemas),
         _ => {}
     }
-    add(operation, 431, problem(431, "The headers are too large: at most 65536 bytes are taken."));
+    add(operation, 431, problem(431, "The headers are too large: at most 65536 bytes are allowed."));
 }
 
 fn add_problems(operation: &mut Operation, schemas: &Value) {
     if operation.request_body.is_some() {
         add(operation, 400, problem(400, "The body is not valid JSON: it ends too early at line 1 column 9."));
-        add(operation, 408, problem(408, "The body took too long: it should arrive within 30 seconds."));
-        add(operation, 413, problem(413, "The body is too large: at most 262144 bytes are taken."));
+        add(operation, 408, problem(408, "The body took too long: it must arrive within 30 seconds."));
+        add(operation, 413, problem(413, "The body is too large: at most 262144 bytes are allowed."));
         add(operation, 415, problem(415, "The Content-Type should be application/json."));
     }
     if let Some(fault) = fault_of_body(operation, schemas).or_else(|| fault_of_parameter(operation)) {
@@ -58,12 +58,12 @@ fn add_oauth_errors(operation: &mut Operation) {
     add(operation, 400, oauth_response(description, refused));
     let client = oauth("invalid_client", "Client authentication failed");
     add(operation, 401, challenged(oauth_response("The client is unknown or failed to authenticate.", client)));
-    let slow = oauth("invalid_request", "The body took too long: it should arrive within 30 seconds");
+    let slow = oauth("invalid_request", "The body took too long: it must arrive within 30 seconds");
     add(operation, 408, oauth_response("The body did not arrive in time.", slow));
-    let large = oauth("invalid_request", "The body is too large: at most 262144 bytes are taken");
+    let large = oauth("invalid_request", "The body is too large: at most 262144 bytes are allowed");
     add(operation, 413, oauth_response("The body is too large.", large));
     let text = "Too many attempts. Try again in 300 seconds";
-    let long = oauth("invalid_request", "The headers are too large: at most 65536 bytes are taken");
+    let long = oauth("invalid_request", "The headers are too large: at most 65536 bytes are allowed");
     add(operation, 431, oauth_response("The headers are too large.", long));
     add(operation, 429, retried(oauth_response("Too many attempts.", oauth("slow_down", text))));
     let away = oauth("temporarily_unavailable", "The service is busy. Try again in a moment");

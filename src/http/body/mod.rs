@@ -255,7 +255,7 @@ fn has_body(req: &HttpRequest) -> bool {
 
 fn parse_json<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.is_empty() {
-        return Err(ApiError::MalformedBody("The body is empty; a JSON object is expected.".into()));
+        return Err(ApiError::MalformedBody("The body is empty: expected a JSON object.".into()));
     }
     let body = serde_json::from_slice(bytes)
         .map_err(|error| ApiError::MalformedBody(format!("The body is not valid JSON: {}.", describe(&error))))?;

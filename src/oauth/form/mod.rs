@@ -122,7 +122,7 @@ impl Reader {
     fn count(&mut self) -> Result<(), OAuthError> {
         self.parameters += 1;
         if self.parameters > MAX_PARAMETERS {
-            let text = format!("The form has too many parameters: at most {MAX_PARAMETERS} are taken");
+            let text = format!("The form has too many parameters: at most {MAX_PARAMETERS} are allowed");
             return Err(OAuthError::InvalidRequest(text));
         }
         Ok(())

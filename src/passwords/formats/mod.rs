@@ -28,10 +28,10 @@ pub(crate) enum HashFault {
     )]
     Unknown,
     /// A login would take far too long.
-    #[error("The work of this password hash is beyond what a log-in may cost")]
+    #[error("This password hash takes too much work to verify at login")]
     TooCostly,
     /// As many logins at once as there are hashing threads would take too much memory.
-    #[error("The memory of this Argon2 hash is {0} KiB: at most 131072 (128 MiB) can be imported")]
+    #[error("This Argon2 hash needs {0} KiB of memory: the limit is 131072 KiB (128 MiB)")]
     TooLarge(u32),
 }
 

@@ -25,7 +25,7 @@ const NICENESS: i32 = 13;
 
 /// The queue is full, the wait was too long, or the work failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the queue for password work is full")]
+#[error("the password queue is full")]
 pub struct Busy {
     /// Seconds until the work ahead of the caller's network is done.
     pub retry_after_seconds: u64,
@@ -172,7 +172,7 @@ impl Shared {
                 let begin = Instant::now();
                 // The thread serves all callers, so it must survive a panic over one password.
                 if catch_unwind(AssertUnwindSafe(job.work)).is_err() {
-                    tracing::error!("password work panicked");
+                    tracing::error!("a password job panicked");
                 }
                 self.note(begin.elapsed());
             }
@@ -205,7 +205,7 @@ impl Shared {
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::warn!(cause = %error, "password work runs at the usual priority");
+        tracing::warn!(cause = %error, "could not lower the priority of the password threads");
     }
 }
 
