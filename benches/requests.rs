@@ -8,6 +8,7 @@
     clippy::indexing_slicing,
     reason = "a bench that meets something unexpected should stop there and say where"
 )]
+#![allow(clippy::too_many_lines, reason = "a group of measurements is one function")]
 #![allow(missing_docs, reason = "what criterion generates has none")]
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};

@@ -45,7 +45,7 @@ pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
     Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
-    RateLimitSettings, RevocationFail, ServerSettings, Settings, TokenSettings,
+    RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};

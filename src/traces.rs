@@ -75,7 +75,7 @@ impl Traces {
     /// Sends the remaining spans.
     pub(crate) fn close(&self) {
         if let Err(error) = self.provider.shutdown() {
-            tracing::warn!(cause = %error, "traces could not be sent");
+            tracing::warn!(cause = %error, "could not send traces");
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn update(db: &Db) -> Result<(), StoreError> {
     }
     db.write(|conn| settle_some(conn, true)).await?;
     for Shared { id, holder } in db.read(list_shared).await?.into_iter().filter(|shared| found.contains(&shared.id)) {
-        let remedy = "keyfob doctor says how its owner logs in";
+        let remedy = "run `keyfob doctor`: it says how the owner can log in";
         tracing::warn!(account = id.get(), older = holder.get(), remedy, "two accounts have the same e-mail address");
     }
     Ok(())

@@ -65,9 +65,9 @@ pub(crate) fn import_users(
     // Read after the taken ids: an account deleted between the two queries is found by this one.
     let deleted_ids: HashSet<Id> = store::list_deleted_ids(conn, &ids)?.into_iter().collect();
     let fault = |user: &ImportedUser| match user.id {
-        _ if taken_keys.contains(&user.email_key) => Some("email: an account has it already"),
-        Some(id) if taken_ids.contains(&id) => Some("id: an account has it already"),
-        Some(id) if deleted_ids.contains(&id) => Some("id: an account that was deleted had it"),
+        _ if taken_keys.contains(&user.email_key) => Some("email: an account already has it"),
+        Some(id) if taken_ids.contains(&id) => Some("id: an account already has it"),
+        Some(id) if deleted_ids.contains(&id) => Some("id: a deleted account had it"),
         _ => None,
     };
     let outcomes: Vec<Option<&'static str>> = users.iter().map(fault).collect();

@@ -77,7 +77,7 @@ async fn run(work: &Work, stopped: Receiver<()>) {
         let rounds = pin!(join(listen(sessions, &work.attempts), keep_up(work)));
         select(rounds, stopped).await;
     }
-    let flushed = timeout(LAST_ROUND, attempt("uses could not be written", sessions.flush_uses(Timestamp::now())));
+    let flushed = timeout(LAST_ROUND, attempt("could not write session uses", sessions.flush_uses(Timestamp::now())));
     let _out_of_time = flushed.await;
 }
 
@@ -85,8 +85,8 @@ async fn listen(sessions: &Sessions, attempts: &Attempts) {
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let now = Timestamp::now();
-        attempt("revocations could not be read", sessions.poll_revocations(now)).await;
-        attempt("failed attempts could not be read", attempts.poll(now)).await;
+        attempt("could not read revocations", sessions.poll_revocations(now)).await;
+        attempt("could not read failed attempts", attempts.poll(now)).await;
     }
 }
 
@@ -97,14 +97,14 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
     loop {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let (now, instant) = (Timestamp::now(), Instant::now());
-        attempt("uses could not be written", sessions.flush_uses(now)).await;
+        attempt("could not write session uses", sessions.flush_uses(now)).await;
         if instant >= reload_at {
-            attempt("keys could not be reloaded", sessions.keyring.reload(db, now)).await;
-            attempt("the kinds of password hashes could not be read", learn_kinds(db, passwords)).await;
+            attempt("could not reload keys", sessions.keyring.reload(db, now)).await;
+            attempt("could not read the kinds of password hashes", learn_kinds(db, passwords)).await;
             reload_at = instant + reload_every;
         }
         if instant >= sweep_at {
-            let what = "expired rows could not be deleted";
+            let what = "could not delete expired rows";
             let swept =
                 [attempt(what, sessions.delete_expired(now)).await, attempt(what, attempts.delete_expired(now)).await];
             if !swept.contains(&Some(true)) {

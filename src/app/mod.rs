@@ -19,7 +19,7 @@ use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
 use crate::http::body::BodyLimit;
 use crate::http::error::ApiError;
-use crate::http::failure::ErrorForm;
+use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
@@ -39,7 +39,7 @@ pub enum StartError {
     #[error("keys: {0}")]
     Keys(String),
     /// The service cannot listen on the address.
-    #[error("server.bind {address}: {cause}; stop what listens there, or set another address")]
+    #[error("server.bind {address}: {cause}; stop the program that listens there, or set another address")]
     Bind {
         /// The address.
         address: std::net::SocketAddr,
@@ -47,7 +47,7 @@ pub enum StartError {
         cause: std::io::Error,
     },
     /// The service cannot listen on the address for metrics.
-    #[error("server.metrics_bind {address}: {cause}; stop what listens there, or set another address")]
+    #[error("server.metrics_bind {address}: {cause}; stop the program that listens there, or set another address")]
     BindMetrics {
         /// The address.
         address: std::net::SocketAddr,
@@ -58,7 +58,7 @@ pub enum StartError {
     #[error("{0}")]
     Tls(String),
     /// `server.root_path` begins like the service's own paths, so requests with and without the prefix look alike.
-    #[error("server.root_path {0}: the service has paths that begin so; set another")]
+    #[error("server.root_path {0}: it conflicts with paths of the service; set another prefix")]
     RootPath(String),
     /// The system refused a thread or a socket.
     #[error("{0}")]

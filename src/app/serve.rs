@@ -7,10 +7,11 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use rustls::ServerConfig;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ERROR_FORM, Keyfob, StartError, openapi_document};
 use crate::clients::Grant;
-use crate::config::DatabaseUrl;
+use crate::config::{DatabaseUrl, Environment};
 use crate::docs;
 use crate::http::server::Serving;
 use crate::http::server::connections::{self, Connections};
@@ -80,6 +81,7 @@ impl Keyfob {
             handle
         });
         self.announce(&addresses);
+        announce_stop()?;
         let ended = running.await.map_err(std::io::Error::other)?.map_err(StartError::System);
         if let Some(page) = page {
             page.stop(false).await;
@@ -189,20 +191,33 @@ impl Keyfob {
             }
             url @ DatabaseUrl::Postgres(_) => url.to_string(),
         };
+        let environment =
+            Some(settings.environment.as_str()).filter(|_| settings.environment != Environment::Development);
         for address in addresses {
             let docs = format!("{scheme}://{address}/docs");
-            tracing::info!(%address, docs, data, "listening");
+            tracing::info!(%address, %docs, %data, environment, "listening");
         }
     }
+}
+
+/// Logs SIGTERM, on which the server finishes requests in flight.
+fn announce_stop() -> std::io::Result<()> {
+    let mut requests_to_stop = signal(SignalKind::terminate())?;
+    actix_web::rt::spawn(async move {
+        if requests_to_stop.recv().await.is_some() {
+            tracing::info!("stopping: requests in flight may finish");
+        }
+    });
+    Ok(())
 }
 
 /// Logs the address of the metrics, and warns if other machines can read them.
 fn announce_metrics(addresses: &[std::net::SocketAddr]) {
     for address in addresses {
-        tracing::info!(url = %format_args!("http://{address}/metrics"), "metrics");
+        tracing::info!(url = %format_args!("http://{address}/metrics"), "serving metrics");
         if !address.ip().is_loopback() {
-            let remedy = "keep others away from it by a firewall, or set an address of this machine alone";
-            tracing::warn!(%address, remedy, "server.metrics_bind: whoever reaches it can read the metrics");
+            let remedy = "use a firewall, or a loopback address";
+            tracing::warn!(%address, remedy, "server.metrics_bind: anyone who can reach this address can read the metrics");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Limits on failed attempts. They are decided in memory, before any lookup. A failure is written to the database
 //! before its response is sent, so that replicas share it and it survives a restart.
 
+mod attempt;
+mod names;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -12,11 +14,13 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use tokio::time::timeout;
 
+use attempt::At;
+pub(crate) use attempt::Attempt;
+use names::{Name, Names, Naming};
 use waiters::Waiters;
-use windows::{KEEP_SECONDS, Name, Names, Verdict, Windows};
+use windows::{KEEP_SECONDS, Verdict, Windows};
 
 use crate::config::RateLimitSettings;
 use crate::db::{Db, StoreError, Timestamp};
@@ -35,18 +39,6 @@ pub(crate) struct TooMany {
     pub retry_after_seconds: u64,
 }
 
-/// One attempt: its target, its password or secret, and where it comes from.
-pub(crate) struct Attempt<'a> {
-    at: At<'a>,
-    network: IpAddr,
-}
-
-enum At<'a> {
-    Account { key: &'a str, password: &'a str },
-    Client { id: &'a str, secret: &'a str },
-    SignUp,
-}
-
 /// An attempt that was admitted. It holds its place until it is decided or dropped, so that concurrent attempts cannot
 /// exceed the limit. A dropped attempt, which was neither right nor wrong (the service was busy, the client hung up),
 /// does not count.
@@ -62,30 +54,12 @@ pub(crate) struct Begun<'a> {
 pub(crate) struct Attempts {
     settings: RateLimitSettings,
     db: Db,
-    /// Names are stored in the database, under a key that all replicas share.
-    naming_key: Key,
+    naming: Naming,
     /// Fingerprints of passwords are not stored, and no other process could make the same ones.
     fingerprints: RandomState,
     windows: Mutex<Windows>,
     waiters: Waiters,
     heard_at: Mutex<Timestamp>,
-}
-
-impl<'a> Attempt<'a> {
-    /// An attempt on an account, with a password.
-    pub(crate) fn on_account(account_key: &'a str, password: &'a str, address: IpAddr) -> Self {
-        Self { at: At::Account { key: account_key, password }, network: network(address) }
-    }
-
-    /// An attempt on a client, with a secret.
-    pub(crate) fn on_client(id: &'a str, secret: &'a str, address: IpAddr) -> Self {
-        Self { at: At::Client { id, secret }, network: network(address) }
-    }
-
-    /// A sign-up, whose response reveals whether the account exists.
-    pub(crate) fn to_sign_up(address: IpAddr) -> Self {
-        Self { at: At::SignUp, network: network(address) }
-    }
 }
 
 impl Attempts {
@@ -104,7 +78,7 @@ impl Attempts {
         Ok(Self {
             settings: settings.clone(),
             db: db.clone(),
-            naming_key: Key::new(HMAC_SHA256, naming_key),
+            naming: Naming::new(naming_key),
             fingerprints: RandomState::new(),
             windows: Mutex::new(windows),
             waiters: Waiters::default(),
@@ -143,7 +117,7 @@ impl Attempts {
     }
 
     async fn admit(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Begun<'_>, TooMany> {
-        let (names, guess) = (self.names(attempt), self.guess(attempt));
+        let (names, guess) = (self.naming.names(attempt), self.guess(attempt));
         let (mut is_known, mut place) = (None, None);
         loop {
             let verdict = self.lock().begin(&names, &self.settings, is_known, now);
@@ -174,42 +148,6 @@ impl Attempts {
         Ok(networks.any(|known| known == attempt.network))
     }
 
-    fn names(&self, attempt: &Attempt<'_>) -> Names {
-        let network = attempt.network.to_string();
-        let address = |kind| Some(self.name(kind, &[&network]));
-        match attempt.at {
-            At::Account { key, .. } => Names {
-                own: Some(self.name("account from address", &[key, &network])),
-                account: Some(self.name("account", &[key])),
-                address: address("address"),
-                sign_ups: None,
-                holds: true,
-            },
-            // Counted apart from the address's accounts, so that one user's failures do not shut out a server that
-            // sends all its users' logins. Such a server sends many requests at once, and a 256-bit secret cannot be
-            // guessed: no places are held.
-            At::Client { id, .. } => Names {
-                own: Some(self.name("client from address", &[id, &network])),
-                address: address("clients of address"),
-                ..Names::default()
-            },
-            At::SignUp => Names {
-                address: address("address"),
-                sign_ups: address("sign-ups of address"),
-                holds: true,
-                ..Names::default()
-            },
-        }
-    }
-
-    fn name(&self, kind: &str, parts: &[&str]) -> Name {
-        // Neither the first part nor the last contains NUL, so different lists never give the same text.
-        let text = [&[kind], parts].concat().join("\0");
-        let tag = sign(&self.naming_key, text.as_bytes());
-        let short = tag.as_ref().first_chunk().copied().unwrap_or_default();
-        Name(u128::from_be_bytes(short))
-    }
-
     fn guess(&self, attempt: &Attempt<'_>) -> u64 {
         match attempt.at {
             At::Account { key, password } => self.fingerprints.hash_one((key, nfc(password))),
@@ -235,7 +173,7 @@ impl Attempts {
         match rows {
             Ok(rows) => rows.iter().for_each(|row| windows.learn(row, now)),
             Err(error) => {
-                tracing::warn!(cause = %error, "a failed attempt could not be kept");
+                tracing::warn!(cause = %error, "could not store a failed attempt");
                 names.into_iter().for_each(|name| windows.add(name, ends_at, now));
             }
         }
@@ -260,7 +198,7 @@ impl Begun<'_> {
         }
         match self.attempts.db.write(move |conn| store::update_forgotten(conn, own, now)).await {
             Ok(row) => row.iter().for_each(|row| self.attempts.lock().learn(row, now)),
-            Err(error) => tracing::warn!(cause = %error, "failed attempts could not be forgotten"),
+            Err(error) => tracing::warn!(cause = %error, "could not delete failed attempts"),
         }
     }
 

@@ -5,7 +5,7 @@ use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
-use super::windows::{CLOCKS_DIFFER_SECONDS, Name};
+use super::names::Name;
 use crate::accounts::store as accounts;
 use crate::db::schema::attempts;
 use crate::db::{Conn, StoreError, Timestamp};
@@ -14,6 +14,10 @@ use crate::sessions::store as sessions;
 type Result<T> = std::result::Result<T, StoreError>;
 type Statement = BoxedSqlQuery<'static, <Conn as diesel::Connection>::Backend, SqlQuery>;
 
+/// How much longer than its length a window may seem to last, in seconds: the clocks of replicas differ. One that would
+/// last longer still began before the clock was set back. It counts as over, or it would lock users out for longer than
+/// they were told.
+pub(super) const CLOCKS_DIFFER_SECONDS: u64 = 15;
 /// Maximum number of addresses read from an account's sessions.
 const MAX_ADDRESSES: i64 = 1000;
 

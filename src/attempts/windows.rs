@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::store::AttemptRow;
+use super::names::{Name, Names};
+use super::store::{AttemptRow, CLOCKS_DIFFER_SECONDS};
 use crate::config::RateLimitSettings;
 use crate::db::Timestamp;
 
@@ -16,31 +17,8 @@ const STRANGER_FAILURES: u32 = 1;
 /// How long an ended window is remembered, here and in the database, in seconds: one of its states may still be on its
 /// way.
 pub(super) const KEEP_SECONDS: u64 = 60;
-/// How much longer than its length a window may seem to last, in seconds: the clocks of replicas differ. One that would
-/// last longer still began before the clock was set back. It counts as over, or it would lock users out for longer than
-/// they were told.
-pub(super) const CLOCKS_DIFFER_SECONDS: u64 = 15;
 /// From this many windows on, those that are over are removed.
 const SWEEP_AT: usize = 10_000;
-
-/// Identifies whose failures these are: a keyed hash, for privacy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Name(pub u128);
-
-/// The names under which an attempt counts.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Names {
-    /// An account, or a client, from one address. Forgotten after a success.
-    pub own: Option<Name>,
-    /// An account, from any address: closes nothing by itself.
-    pub account: Option<Name>,
-    /// Everything from one address.
-    pub address: Option<Name>,
-    /// Sign-ups from one address, which count when they succeed.
-    pub sign_ups: Option<Name>,
-    /// Whether an attempt under way counts as one that may fail.
-    pub holds: bool,
-}
 
 /// The decision on an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,19 +59,6 @@ pub(super) struct Windows {
     by: HashMap<Name, Window>,
     sweep_at: usize,
     longest_seconds: u64,
-}
-
-impl Names {
-    /// The names that a failure counts for, in the order in which the database locks them.
-    pub(super) fn of_failure(&self) -> Vec<Name> {
-        let mut names: Vec<Name> = self.own.into_iter().chain(self.account).chain(self.address).collect();
-        names.sort_unstable();
-        names
-    }
-
-    fn held(&self) -> impl Iterator<Item = Name> {
-        self.own.into_iter().chain(self.address).chain(self.sign_ups).filter(|_| self.holds)
-    }
 }
 
 impl Window {

@@ -19,5 +19,5 @@ pub(super) fn run(arguments: &Backup, settings: &Settings) -> Result<(), Command
         print(&format!("{table}\t{rows}"))?;
     }
     let (bytes, file) = (made.bytes, arguments.file.display());
-    print(&format!("backed up {} to {file}, {bytes} bytes; checked and on the disk", settings.database.url))
+    print(&format!("backed up {} to {file} ({bytes} bytes); verified and synced to disk", settings.database.url))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::table::print_table;
 use super::{CommandError, print};
 use crate::clients::store::{self, ClientRow};
 use crate::clients::{BUILTIN_CLIENT, Grant, is_client_text, new_secret};
@@ -57,23 +58,18 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
         Command::Add(client) => add(&Db::open(&settings.database)?, client).await,
         Command::List => {
             let db = Db::open_to_read(&settings.database)?;
-            for client in db.read(store::list_clients).await? {
+            let rows = db.read(store::list_clients).await?.into_iter().map(|client| {
                 let kind = if client.secret_hash.is_some() { "confidential" } else { "public" };
-                print(&format!(
-                    "{}\t{kind}\t{}\t{}",
-                    client.id,
-                    client.grants,
-                    client.scopes.as_deref().unwrap_or("-")
-                ))?;
-            }
-            Ok(())
+                [client.id, kind.to_owned(), client.grants, client.scopes.unwrap_or_else(|| "-".to_owned())]
+            });
+            print_table(["ID", "TYPE", "GRANTS", "SCOPES"], &rows.collect::<Vec<_>>())
         }
         Command::Remove { id } => remove(&Db::open(&settings.database)?, id).await,
     }
 }
 
 async fn add(db: &Db, client: Add) -> Result<(), CommandError> {
-    let taken = || CommandError::Refused(format!("there is a client with the id {}", client.id));
+    let taken = || CommandError::Refused(format!("a client with the id {} already exists", client.id));
     if client.id == BUILTIN_CLIENT {
         return Err(taken());
     }
@@ -103,16 +99,16 @@ async fn add(db: &Db, client: Add) -> Result<(), CommandError> {
 async fn remove(db: &Db, id: String) -> Result<(), CommandError> {
     let gone = id.clone();
     let is_removed = db.write(move |conn| store::delete_client(conn, &id)).await?;
-    if is_removed { Ok(()) } else { Err(CommandError::Refused(format!("there is no client with the id {gone}"))) }
+    if is_removed { Ok(()) } else { Err(CommandError::Refused(format!("no client has the id {gone}"))) }
 }
 
 fn parse_id(text: &str) -> Result<String, String> {
     let fits = is_client_text(text);
-    fits.then(|| text.to_owned()).ok_or_else(|| "1 to 128 letters, digits and . _ ~ - are expected".to_owned())
+    fits.then(|| text.to_owned()).ok_or_else(|| "expected 1 to 128 letters, digits or . _ ~ -".to_owned())
 }
 
 fn parse_grant(text: &str) -> Result<Grant, String> {
-    Grant::parse(text).ok_or_else(|| "password or refresh_token is expected".to_owned())
+    Grant::parse(text).ok_or_else(|| "expected password or refresh_token".to_owned())
 }
 
 fn parse_scope(text: &str) -> Result<ScopeSet, UnknownScope> {

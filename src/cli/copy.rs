@@ -34,5 +34,5 @@ pub(super) fn copy(copy: &Copy, settings: &Settings) -> Result<(), CommandError>
         print(&format!("{}\t{}\tsha256:{}", table.table, table.rows, table.checksum))?;
     }
     let rows: u64 = copied.iter().map(|table| table.rows).sum();
-    print(&format!("copied {rows} rows of {} tables to {target}; counts and checksums are equal", copied.len()))
+    print(&format!("copied {rows} rows in {} tables to {target}; counts and checksums match", copied.len()))
 }

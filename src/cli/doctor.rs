@@ -46,7 +46,7 @@ pub(super) async fn examine(doctor: &Doctor) -> Result<(), CommandError> {
     report(&findings, doctor.format)?;
     let kept = looked?;
     if kept.is_none() && matches!(doctor.format, Format::Text) {
-        print(&format!("not looked at: {}, which is not there yet", settings.database.url))?;
+        print(&format!("not checked: {} does not exist yet", settings.database.url))?;
     }
     match findings.len() {
         0 => Ok(()),
@@ -60,10 +60,10 @@ fn report(findings: &[Finding], format: Format) -> Result<(), CommandError> {
         return print(&serde_json::to_string_pretty(findings).map_err(std::io::Error::other)?);
     }
     for Finding { subject, fault, remedy, rule, is_refused_in_production } in findings {
-        let refused = if *is_refused_in_production { " (production does not start with it)" } else { "" };
+        let refused = if *is_refused_in_production { " (production refuses to start)" } else { "" };
         print(&format!("{subject}: {fault}{refused}\n    remedy: {remedy}\n    rule: {rule}"))?;
     }
-    if findings.is_empty() { print("nothing found") } else { Ok(()) }
+    if findings.is_empty() { print("no findings") } else { Ok(()) }
 }
 
 /// `None` if there is no database yet: looking must not create one.
@@ -90,9 +90,9 @@ fn unsealed_keys(settings: &Settings, count: usize) -> Option<Finding> {
     let remedy = if has_secret {
         "start the service once: it encrypts them under token.key_encryption_secret"
     } else {
-        "set token.key_encryption_secret: the key of the refresh tokens is always kept there"
+        "set token.key_encryption_secret: the key for refresh tokens is always in the database"
     };
-    let fault = format!("{count} of the keys that it holds are not encrypted");
+    let fault = format!("{count} of its keys are not encrypted");
     Some(Finding::new(settings.database.url.to_string(), fault, remedy, KEYS_AT_REST))
 }
 
@@ -102,9 +102,9 @@ fn foreign_client(client: &ClientRow, doctor: &Doctor) -> Option<Finding> {
     if !takes_passwords || doctor.first_party.contains(&client.id) {
         return None;
     }
-    let fault = "may use the password grant, which only apps of your own may";
+    let fault = "may use the password grant, which is only for first-party apps";
     let remedy = format!(
-        "if it is yours, say so with --first-party {0}; if not, `keyfob client remove --id {0}`: it sees the passwords",
+        "if the app is yours, pass --first-party {0}; if not, run `keyfob client remove --id {0}`, since it sees passwords",
         client.id
     );
     Some(Finding::new(format!("client {}", client.id), fault, remedy, PASSWORD_GRANT))
@@ -112,10 +112,11 @@ fn foreign_client(client: &ClientRow, doctor: &Doctor) -> Option<Finding> {
 
 /// An account from the time when one mailbox could have two accounts.
 fn shared_address(Shared { id, holder }: &Shared) -> Finding {
-    let fault = format!("has the e-mail address of account {holder}, which is older and is found by it");
+    let fault =
+        format!("has the same e-mail address as account {holder}, and a login with it reaches only that older one");
     let remedy = format!(
-        "its owner logs in with the user name {id}:ADDRESS, and deletes one of the two accounts there; when {holder} is \
-         gone, the next start gives the address to {id}"
+        "its owner can log in with the user name {id}:ADDRESS and delete one of the two accounts; after {holder} is \
+         deleted, the next start gives the address to {id}"
     );
     Finding::new(format!("account {id}"), fault, remedy, UNIQUE_NAMES)
 }

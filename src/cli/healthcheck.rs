@@ -12,7 +12,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), CommandError> {
     let service = Service::on_this_machine(address, settings.server.tls_cert.is_some())?;
     match service.get("/healthz")?.status {
         200 => Ok(()),
-        status => Err(CommandError::Refused(format!("{address}: answered {status}"))),
+        status => Err(CommandError::Refused(format!("{address} answered {status}, not 200"))),
     }
 }
 

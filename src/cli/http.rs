@@ -51,7 +51,7 @@ impl Service {
 
     fn with(url: &str, tls: TlsConfig, timeout_seconds: u64) -> Result<Self, CommandError> {
         let uri = url.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-        let uri = uri.ok_or_else(|| CommandError::Refused(format!("`{url}` is no http:// or https:// URL")))?;
+        let uri = uri.ok_or_else(|| CommandError::Refused(format!("`{url}` is not an http:// or https:// URL")))?;
         let config = Agent::config_builder()
             .tls_config(tls)
             .http_status_as_error(false)
@@ -94,7 +94,7 @@ impl Service {
         let mut answer = answer.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_json().map_err(|_| {
-            CommandError::Refused(format!("{} answered {status} without JSON: is the URL right?", self.to(path)))
+            CommandError::Refused(format!("{} answered {status} without JSON: check the URL", self.to(path)))
         })?;
         Ok(Answer { status, body })
     }

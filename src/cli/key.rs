@@ -1,5 +1,6 @@
 //! `keyfob key`
 
+use super::table::print_table;
 use super::{CommandError, print};
 use crate::config::{Algorithm, Settings};
 use crate::db::{Db, Timestamp};
@@ -35,11 +36,13 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
         }
         Command::List => {
             let db = Db::open_to_read(&settings.database)?;
-            for key in Keyring::look(token, &db, now).await?.snapshot().iter() {
+            let keyring = Keyring::look(token, &db, now).await?;
+            let keys = keyring.snapshot();
+            let rows = keys.iter().map(|key| {
                 let until = key.accepted_until.map_or_else(|| "-".to_owned(), |until| until.to_string());
-                print(&format!("{}\t{}\t{}\t{until}", key.kid, key.algorithm, key.signs_from))?;
-            }
-            Ok(())
+                [key.kid.clone(), key.algorithm.to_string(), key.signs_from.to_string(), until]
+            });
+            print_table(["KEY", "ALGORITHM", "SIGNS FROM", "ACCEPTED UNTIL"], &rows.collect::<Vec<_>>())
         }
     }
 }

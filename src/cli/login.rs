@@ -36,7 +36,7 @@ pub(super) fn login(login: &Login, settings: &Settings) -> Result<(), CommandErr
     let service = Service::at(login.url.as_deref().unwrap_or(&settings.token.issuer))?;
     let refused = |message: &str| Err(CommandError::Refused(message.to_owned()));
     if !service.is_private() && !login.plain_http {
-        return refused("the password would travel in clear; use an https:// URL, or say --plain-http");
+        return refused("the password would be sent unencrypted; use an https:// URL, or pass --plain-http");
     }
     let email = match &login.email {
         Some(email) => email.clone(),
@@ -52,7 +52,7 @@ pub(super) fn login(login: &Login, settings: &Settings) -> Result<(), CommandErr
     match (answer.status, text("access_token"), text("error")) {
         (200, Some(token), _) if login.token_only => print(token),
         (200, Some(_), _) => print(&answer.body.to_string()),
-        (_, _, Some(error)) => refused(&format!("{error}: {}", text("error_description").unwrap_or("no more is said"))),
-        (status, ..) => refused(&format!("{}/login answered {status}: is the URL right?", service.url())),
+        (_, _, Some(error)) => refused(&format!("{error}: {}", text("error_description").unwrap_or("no description"))),
+        (status, ..) => refused(&format!("{}/login answered {status}: check the URL", service.url())),
     }
 }

@@ -9,9 +9,11 @@ mod http;
 mod import;
 mod key;
 mod login;
+mod misuse;
 mod seed;
 mod serve;
 mod stdin;
+mod table;
 mod token;
 mod user;
 
@@ -19,7 +21,6 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -66,13 +67,13 @@ Examples:
     #[command(after_help = "Example:\n  KEYFOB__DATABASE__URL=postgres://keyfob@db.internal/keyfob keyfob migrate")]
     Migrate,
     /// Manage accounts
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     User(user::Command),
     /// Manage signing keys
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Key(key::Command),
     /// Manage OAuth2 clients
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Client(client::Command),
     /// Copy all data to another database, SQLite or PostgreSQL
     Copy(copy::Copy),
@@ -89,7 +90,7 @@ Examples:
     /// Log in to a running service and print the tokens; reads the password from standard input, one line
     Login(login::Login),
     /// Inspect access tokens
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Token(token::Command),
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  keyfob openapi >openapi.json")]
@@ -149,7 +150,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            note(&format!("keyfob: {} (keyfob --help tells more)", misuse(&error)));
+            note(&format!("keyfob: {}", misuse::explain(&error)));
             return ExitCode::FAILURE;
         }
     };
@@ -161,20 +162,6 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// What is wrong with the arguments. Omits those that may be a misplaced password.
-fn misuse(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let mut cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
-    for value in kinds.into_iter().filter_map(|kind| error.get(kind)).map(ToString::to_string) {
-        let is_one_too_many = error.kind() == ErrorKind::UnknownArgument && !value.starts_with('-');
-        if is_one_too_many || value.contains("://") {
-            cause = cause.replace(&format!("'{value}' "), "");
-        }
-    }
-    cause
 }
 
 async fn execute(command: Command) -> Result<(), CommandError> {

@@ -45,20 +45,20 @@ pub(super) struct Seed {
 pub(super) async fn seed(seed: &Seed, settings: &Settings) -> Result<(), CommandError> {
     let refused = |message: &str| CommandError::Refused(message.to_owned());
     if settings.environment == Environment::Production {
-        return Err(refused("seed makes accounts that share a password: not under KEYFOB_ENV=production"));
+        return Err(refused("seed creates accounts that share a password, so it refuses KEYFOB_ENV=production"));
     }
     let password_hash = hash(read_new_password()?, settings).await?;
     let db = Db::open(&settings.database)?;
     let (last_user, last_post) = (id(seed.users)?, id(seed.posts)?);
     if !db.write(move |conn| claim(conn, last_user, last_post)).await? {
-        return Err(refused("the database has, or had, accounts: seed fills an empty one"));
+        return Err(refused("the database has or had accounts: seed needs an empty one"));
     }
     let bar = progress(u64::try_from(seed.users + seed.posts).unwrap_or_default());
     keep(seed.users, &bar, &db, |number| user(number, &password_hash), insert_users).await?;
     let mut rng = Rng::with_seed(RANDOM_SEED);
     keep(seed.posts, &bar, &db, |number| post(number, seed.users, &mut rng), posts::insert_posts).await?;
     bar.finish_and_clear();
-    print(&format!("made {} accounts, user000001@example.com and on, and {} posts", seed.users, seed.posts))
+    print(&format!("created {} accounts, user000001@example.com and so on, and {} posts", seed.users, seed.posts))
 }
 
 /// Reserves the ids of the rows; `false` if the database has, or ever had, accounts.

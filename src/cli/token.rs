@@ -60,7 +60,7 @@ async fn show(arguments: Inspect, settings: &Settings) -> Result<(), CommandErro
     if faults.is_empty() {
         return print(&verdict);
     }
-    Err(CommandError::Refused(format!("the token is not good: {}", faults.join("; "))))
+    Err(CommandError::Refused(format!("the token is not valid: {}", faults.join("; "))))
 }
 
 /// The token in text that may have been copied from an `Authorization` header.
@@ -76,7 +76,7 @@ fn published(url: &str) -> Result<Expected, CommandError> {
     let service = Service::at(url)?;
     let read = |path: &str| {
         let answer = service.get(path)?;
-        let missing = || CommandError::Refused(format!("{url}{path} answered {}: is the URL right?", answer.status));
+        let missing = || CommandError::Refused(format!("{url}{path} answered {}: check the URL", answer.status));
         if answer.status == 200 { Ok(answer.body) } else { Err(missing()) }
     };
     let metadata = read("/.well-known/oauth-authorization-server")?;

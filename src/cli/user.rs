@@ -60,7 +60,7 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
     let refused = |message: &str| CommandError::Refused(message.to_owned());
     let password = read_new_password()?;
     if email.is_password(&password) {
-        return Err(refused("the password should not be the e-mail address"));
+        return Err(refused("the password must not be the e-mail address"));
     }
     let db = open_accounts(settings).await?;
     let password_hash = hash(password, settings).await?;
@@ -77,10 +77,10 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
         updated_at: now,
     };
     let row = db.write(move |conn| insert_user(conn, &user)).await.map_err(|error| match error {
-        StoreError::Taken => refused(&format!("there is an account with the e-mail address {}", email.as_str())),
+        StoreError::Taken => refused(&format!("an account with the e-mail address {} already exists", email.as_str())),
         other => other.into(),
     })?;
-    print(&format!("made account {} ({}){}", row.id, row.email, if is_admin { ", an admin" } else { "" }))
+    print(&format!("created account {} ({}){}", row.id, row.email, if is_admin { ", an admin" } else { "" }))
 }
 
 async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandError> {
@@ -92,18 +92,18 @@ async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandEr
     });
     let Some(user) = found.await? else {
         return Err(CommandError::Refused(match account {
-            Account::Email(email) => format!("there is no account with the e-mail address {}", email.as_str()),
-            Account::Id(id) => format!("there is no account with the id {id}"),
+            Account::Email(email) => format!("no account has the e-mail address {}", email.as_str()),
+            Account::Id(id) => format!("no account has the id {id}"),
         }));
     };
     end_sessions_of_user(&db, user.id, Timestamp::now()).await?;
-    print(&format!("signed out account {} ({}) everywhere", user.id, user.email))
+    print(&format!("ended all sessions of account {} ({})", user.id, user.email))
 }
 
 fn parse_account(text: &str) -> Result<Account, String> {
     match Id::parse(text) {
         Some(id) => Ok(Account::Id(id)),
-        None => text.parse().map(Account::Email).map_err(|_| "an e-mail address or an id is expected".to_owned()),
+        None => text.parse().map(Account::Email).map_err(|_| "expected an e-mail address or an id".to_owned()),
     }
 }
 
@@ -121,8 +121,11 @@ pub(super) async fn hash(password: NewPassword, settings: &Settings) -> Result<S
 /// Reads one line of standard input. On a terminal it prompts twice, without echo.
 fn read_password() -> Result<String, CommandError> {
     let password = read_line("Password: ", true)?;
-    if stdin::is_terminal() && read_line("Once more: ", true)? != password {
-        return Err(CommandError::Refused("the two passwords differ".into()));
+    if password.is_empty() {
+        return Err(CommandError::Refused("the password is empty: expected one line on standard input".into()));
+    }
+    if stdin::is_terminal() && read_line("Repeat the password: ", true)? != password {
+        return Err(CommandError::Refused("the passwords do not match".into()));
     }
     Ok(password)
 }

@@ -25,11 +25,11 @@ fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), Conf
         (None, None) => Ok(()),
         (Some(_), None) => {
             let fault = "is set without server.tls_key";
-            Err(values.fault("server.tls_cert", fault, "both or none"))
+            Err(values.fault("server.tls_cert", fault, "set both or neither"))
         }
         (None, Some(_)) => {
             let fault = "is set without server.tls_cert";
-            Err(values.fault("server.tls_key", fault, "both or none"))
+            Err(values.fault("server.tls_key", fault, "set both or neither"))
         }
         (Some(cert), Some(key)) => {
             file(values, "server.tls_cert", cert, dir)?;
@@ -44,7 +44,7 @@ fn read_replica(database: &DatabaseSettings, values: &Values) -> Result<(), Conf
         (_, Some(DatabaseUrl::Sqlite(_))) => Err(values.fault(
             key,
             "names a SQLite file, which has no replicas",
-            "postgres://USER:PASSWORD@HOST:PORT/NAME",
+            "expected postgres://USER:PASSWORD@HOST:PORT/NAME",
         )),
         (DatabaseUrl::Sqlite(_), Some(DatabaseUrl::Postgres(_))) => Err(values.fault(
             key,
@@ -64,8 +64,8 @@ fn metrics_address(settings: &Settings, values: &Values) -> Result<(), ConfigErr
     if metrics.port() == 0 || metrics.port() != bind.port() || !is_same_ip {
         return Ok(());
     }
-    let (fault, allowed) = ("is the address of server.bind", "another port");
-    Err(values.wrong("server.metrics_bind", &metrics.to_string(), fault, allowed))
+    let (fault, remedy) = ("is the address of server.bind", "use another port");
+    Err(values.wrong("server.metrics_bind", &metrics.to_string(), fault, remedy))
 }
 
 /// Refuses an endpoint that a build without traces would ignore.
@@ -73,7 +73,7 @@ fn traces_are_known(settings: &Settings, values: &Values) -> Result<(), ConfigEr
     if cfg!(feature = "otlp") || settings.log.otlp_endpoint.is_none() {
         return Ok(());
     }
-    let fault = "this program was built without traces";
+    let fault = "this build does not support traces";
     Err(values.fault("log.otlp_endpoint", fault, "unset it, or build with `cargo build --release --features otlp`"))
 }
 
@@ -82,17 +82,17 @@ fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError>
     let algorithm = token.algorithm;
     if token.secret.is_some() && algorithm != Algorithm::HS256 {
         let fault = format!("only HS256 uses it, and token.algorithm is {algorithm}");
-        return Err(values.fault("token.secret", fault, "unset it, or set HS256"));
+        return Err(values.fault("token.secret", fault, "unset it, or set token.algorithm to HS256"));
     }
     if token.private_key_file.is_some() && algorithm == Algorithm::HS256 {
-        let allowed = "unset it, or set token.algorithm to EdDSA, ES256 or RS256";
-        return Err(values.fault("token.private_key_file", "HS256 does not use it", allowed));
+        let remedy = "unset it, or set token.algorithm to EdDSA, ES256 or RS256";
+        return Err(values.fault("token.private_key_file", "HS256 does not use it", remedy));
     }
     Ok(())
 }
 
 fn file(values: &Values, key: &str, path: &Path, dir: &Path) -> Result<(), ConfigError> {
-    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, "a PEM file");
+    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, "expected a PEM file");
     match fs::metadata(dir.join(path)) {
         Ok(metadata) if metadata.is_dir() => Err(wrong("is a directory")),
         Ok(_) => Ok(()),

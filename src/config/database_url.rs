@@ -7,13 +7,10 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
-use super::postgres_url::PostgresUrl;
+use super::postgres_url::{MASK, PostgresUrl};
 
-/// The allowed forms of a database URL.
-pub(super) const ALLOWED: &str = "sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME";
-
-/// Replaces a secret that is set.
-pub(super) const MASK: &str = "********";
+/// The expected forms of a database URL.
+pub(super) const EXPECTED: &str = "expected sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME";
 
 /// The database of a URL; `Display` shows the URL with its password masked.
 #[derive(Clone, Debug)]
@@ -29,7 +26,7 @@ impl FromStr for DatabaseUrl {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        parse(text).map_err(|fault| ConfigError::new("database URL", format!("{fault}; allowed: {ALLOWED}")))
+        parse(text).map_err(|fault| ConfigError::new("database URL", format!("{fault}; {EXPECTED}")))
     }
 }
 
@@ -69,31 +66,33 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl, &'static str> {
     match text.split_once("://") {
         Some(("postgres" | "postgresql", _)) => {
             if PostgresUrl::parse(text)?.demands_tls() && !cfg!(feature = "postgres-tls") {
-                return Err("asks for TLS (sslmode), which is not built in; build with `--features postgres-tls`");
+                return Err(
+                    "requires TLS (sslmode), which this build does not support; build with `--features postgres-tls`",
+                );
             }
             Ok(DatabaseUrl::Postgres(text.into()))
         }
         _ if text.contains(":memory:") || text.contains("mode=memory") => {
-            Err("in memory, each connection would have a database of its own")
+            Err("is in memory, where each connection would have a database of its own")
         }
         Some(("sqlite", path)) => {
             check_sqlite(path)?;
             Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
         }
-        _ => Err("is no URL of a known database"),
+        _ => Err("is not the URL of a supported database"),
     }
 }
 
 fn check_sqlite(path: &str) -> Result<(), &'static str> {
     if path.is_empty() || path.ends_with('/') {
-        return Err("names no file");
+        return Err("does not name a file");
     }
     // SQLite reads `file:` as its own kind of URI, with parameters that can open other things than a file.
     if path.starts_with("file:") || path.contains('?') {
-        return Err("a SQLite file takes no parameters");
+        return Err("has parameters, which a SQLite file does not accept");
     }
     if path.contains('\0') {
-        return Err("has a NUL character");
+        return Err("contains a NUL character");
     }
     Ok(())
 }

@@ -19,10 +19,10 @@ pub(super) struct Fault {
 
 /// The fault of a line in another form.
 const MALFORMED: &str =
-    "cannot be read; allowed: NAME=value, with single quotes around a value that holds blanks, `$` or `#`";
+    "cannot be read; expected NAME=value, with single quotes around a value that contains spaces, `$` or `#`";
 const NOT_SET: &str =
-    "names a variable that is not set; allowed: single quotes around a value that holds `$`, or a variable that is set";
-const NO_NAME: &str = "has a `$` that no name follows; allowed: single quotes around a value that holds `$`";
+    "refers to a variable that is not set; set it, or put single quotes around a value that contains `$`";
+const NO_NAME: &str = "has a `$` without a variable name; put single quotes around a value that contains `$`";
 
 type Cause = &'static str;
 

@@ -46,6 +46,17 @@ pub(super) const KEYS: &[&str] = &[
     "rate_limit.window_seconds",
 ];
 
+/// Names that other programs use for a setting, too different for [`nearest`] to find it.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("server.port", "server.bind"),
+    ("server.host", "server.bind"),
+    ("server.address", "server.bind"),
+    ("server.listen", "server.bind"),
+];
+
+/// Names under which people look for the log's filter, which is no setting.
+const LOG_FILTERS: [&str; 4] = ["log.level", "log.filter", "log_level", "logging.level"];
+
 /// Least similarity (0 to 1) of two names for one to be suggested for the other.
 const ALIKE: f64 = 0.6;
 
@@ -64,11 +75,15 @@ pub(super) fn unknown_fault(key: &str) -> String {
     if is_section(key) {
         let of_section = KEYS.iter().copied().filter(|known| section(known) == key);
         let names: Vec<&str> = of_section.collect();
-        return format!("is a section, not a key; allowed: {}", names.join(", "));
+        return format!("is a section, not a key; its keys are {}", names.join(", "));
     }
-    match nearest(key) {
+    if LOG_FILTERS.contains(&key) {
+        return "unknown key; the variable RUST_LOG sets the log level, such as RUST_LOG=warn".to_owned();
+    }
+    let other = OTHER_NAMES.iter().find(|(name, _)| *name == key).map(|(_, known)| *known);
+    match other.or_else(|| nearest(key)) {
         Some(known) => format!("unknown key, did you mean `{known}`?"),
-        None => "unknown key; allowed: those that `keyfob config` lists".to_owned(),
+        None => "unknown key; `keyfob config` lists all keys".to_owned(),
     }
 }
 

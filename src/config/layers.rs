@@ -1,11 +1,14 @@
 //! Where settings come from: files, `.env` and the environment, merged in layers.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::path::Path;
 use std::{fs, io};
 
+use super::choices::Environment;
+use super::error::{ConfigError, quoted};
 use super::values::Values;
-use super::{ConfigError, Environment, dotenv, keys, quoted};
+use super::{dotenv, keys};
 
 /// Built in, so that the program runs without files; the file in the working directory overrides it.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -25,11 +28,24 @@ pub(super) fn process_variables() -> Result<Vec<Variable>, ConfigError> {
         let Ok(name) = name.into_string() else { continue };
         match value.into_string() {
             Ok(value) => variables.push((name, value)),
-            Err(_) if is_ours(&name) => return Err(ConfigError::new(name, "is not UTF-8; allowed: UTF-8")),
+            Err(_) if is_ours(&name) => return Err(ConfigError::new(name, "is not valid UTF-8")),
             Err(_) => {}
         }
     }
     Ok(variables)
+}
+
+/// `RUST_LOG`, the log's filter; `None` if unset or empty. It is no setting: every program in Rust has it.
+///
+/// # Errors
+/// If it is not UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn log_filter() -> Result<Option<String>, ConfigError> {
+    match std::env::var("RUST_LOG") {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(ConfigError::new("RUST_LOG", "is not valid UTF-8")),
+    }
 }
 
 /// All layers merged, and the environment that selected them.
@@ -76,7 +92,7 @@ fn environment(
         "production" => Ok(Environment::Production),
         _ if is_environment_name(name) => Ok(Environment::Other(name.to_owned())),
         _ => {
-            let fault = "is no name of an environment; allowed: letters, digits, `-` and `_`";
+            let fault = "is not a valid environment name; use only letters, digits, `-` and `_`";
             let line = format!("{} {fault}", quoted(name));
             Err(ConfigError::new("KEYFOB_ENV", line))
         }
@@ -93,9 +109,9 @@ fn missing_file(environment: &Environment) -> ConfigError {
     let is_near = |known: &&str| strsim::jaro_winkler(known, name) > 0.8;
     let near = KNOWN_ENVIRONMENTS.into_iter().find(is_near);
     let hint = near.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-    let fault = format!("`{name}` has no config/{name}.toml");
-    let allowed = format!("development, production, or a name with a file{hint}");
-    ConfigError::new("KEYFOB_ENV", format!("{fault}; allowed: {allowed}"))
+    let fault = format!("`{name}` is unknown: config/{name}.toml does not exist");
+    let expected = "expected development, production, or a name with such a file";
+    ConfigError::new("KEYFOB_ENV", format!("{fault}; {expected}{hint}"))
 }
 
 /// Merges `config/{name}.toml` over the values; `false` if it does not exist.
@@ -141,7 +157,7 @@ fn by_lower_case_name(
         }
         let lower = name.to_lowercase();
         if let Some((earlier, _)) = kept.insert(lower, (name.clone(), value)) {
-            let fault = format!("is set twice, also as {earlier}; allowed: once");
+            let fault = format!("is set twice, also as {earlier}; set it once");
             return Err(ConfigError::new(name, fault));
         }
     }
@@ -166,6 +182,6 @@ fn read_text(path: &Path, shown: &str) -> Result<Option<String>, ConfigError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ConfigError::new(shown, format!("cannot be read: {error}"))),
     };
-    let text = String::from_utf8(bytes).map_err(|_| ConfigError::new(shown, "is not UTF-8"))?;
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::new(shown, "is not valid UTF-8"))?;
     Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
 }

@@ -1,11 +1,15 @@
 //! The effective settings as TOML, for `keyfob config`.
+//!
+//! Written line by line: the values alone, in the order of `config/default.toml`, each on a line that can be searched
+//! for. With `toml_edit`, a dependency that nothing else needs, the default file could be filled in; but then all its
+//! comments would stand between the values, and unset keys would need a case of their own as well.
 
 use std::fmt::Display;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::database_url::MASK;
+use super::postgres_url::MASK;
 use super::{DatabaseSettings, PasswordSettings, RateLimitSettings, ServerSettings, Settings, TokenSettings};
 
 /// Every key, in the order of `config/default.toml`.

@@ -5,221 +5,35 @@
 //! (`KEYFOB__SECTION__KEY`). The result is checked: code that holds a [`Settings`] need not check again.
 
 mod check;
+mod choices;
 mod database_url;
 mod dotenv;
+mod error;
 mod keys;
 mod layers;
 mod masked;
 mod postgres_url;
 mod read;
 pub(crate) mod safety;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod url;
 mod values;
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
-use ipnet::IpNet;
-use secrecy::SecretString;
-
+pub use choices::{Algorithm, Environment, RevocationFail};
 pub use database_url::DatabaseUrl;
+pub use error::ConfigError;
+pub(crate) use layers::log_filter;
 pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
+pub use settings::{
+    DatabaseSettings, LogSettings, PasswordSettings, RateLimitSettings, ServerSettings, SessionSettings, Settings,
+    TokenSettings,
+};
 use values::Values;
-
-/// The effective settings, complete and checked; `Debug` shows no secret.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The deployment environment, from `KEYFOB_ENV`.
-    pub environment: Environment,
-    /// `server.*`: how clients reach the service.
-    pub server: ServerSettings,
-    /// `log.*`: where traces of requests go.
-    pub log: LogSettings,
-    /// `database.*`: where all data is stored.
-    pub database: DatabaseSettings,
-    /// `token.*`: how tokens are issued and how long they live.
-    pub token: TokenSettings,
-    /// `sessions.*`: limits on sessions.
-    pub sessions: SessionSettings,
-    /// `password.*`: the cost of hashing a password.
-    pub password: PasswordSettings,
-    /// `rate_limit.*`: limits on failed logins and on sign-ups.
-    pub rate_limit: RateLimitSettings,
-}
-
-/// The value of `KEYFOB_ENV`: it selects `config/{name}.toml`, and `production` turns on the strict checks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// `development`, also when `KEYFOB_ENV` is unset or empty.
-    Development,
-    /// `production`: unsafe settings stop startup.
-    Production,
-    /// Any other name; its file must exist.
-    Other(String),
-}
-
-/// How clients reach the service.
-#[derive(Clone, Debug)]
-pub struct ServerSettings {
-    /// Address and port to listen on; port 0 picks a free one.
-    pub bind: SocketAddr,
-    /// Threads that serve requests, 1 to 1024 (0 in a file: the number of cores, already resolved here).
-    pub workers: usize,
-    /// Largest request body in bytes, 1 to 104,857,600.
-    pub max_body_bytes: usize,
-    /// Seconds that a client may take to send the head of a request, the same again for its body, and the same without
-    /// reading any of a response, 1 to 3,600.
-    pub request_seconds: u64,
-    /// Seconds to keep a connection open without a request, 1 to 3,600.
-    pub keep_alive_seconds: u64,
-    /// Connections that one client address may have at a time, 0 to 16,384; 0 means no limit.
-    pub max_connections_per_address: u32,
-    /// Certificate chain for HTTPS, a PEM file; set together with `tls_key` or not at all.
-    pub tls_cert: Option<PathBuf>,
-    /// Private key for HTTPS, a PEM file; set together with `tls_cert` or not at all.
-    pub tls_key: Option<PathBuf>,
-    /// Address and port of `GET /metrics`; unset: no metrics.
-    pub metrics_bind: Option<SocketAddr>,
-    /// Networks whose `X-Forwarded-For` is trusted; a plain address is a network of one.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Browser origins that may call the service, exactly as browsers send them: `scheme://host[:port]`, lower case.
-    pub cors_origins: Vec<String>,
-    /// The path under which a proxy exposes the service, such as `/auth`; empty: the root.
-    pub root_path: String,
-}
-
-/// Where traces of requests go, beside the log.
-#[derive(Clone, Debug)]
-pub struct LogSettings {
-    /// The base URL of an OpenTelemetry collector, plain HTTP; unset: no traces. Needs the cargo feature `otlp`.
-    pub otlp_endpoint: Option<String>,
-}
-
-/// Where all data is stored.
-#[derive(Clone, Debug)]
-pub struct DatabaseSettings {
-    /// Which database: SQLite or PostgreSQL.
-    pub url: DatabaseUrl,
-    /// A read replica, PostgreSQL only: serves anonymous reads that may lag.
-    pub read_url: Option<DatabaseUrl>,
-    /// Connections, 1 to 256: the readers on SQLite; all of them on PostgreSQL, a quarter of which is kept for reads.
-    pub pool_size: u32,
-    /// Seconds that a request waits for a free connection, 1 to 60.
-    pub pool_wait_seconds: u64,
-}
-
-/// How tokens are issued and how long they live.
-#[derive(Clone, Debug)]
-pub struct TokenSettings {
-    /// Signature algorithm of access tokens.
-    pub algorithm: Algorithm,
-    /// The HS256 secret, at least 32 bytes of UTF-8; if unset, a key in the database.
-    pub secret: Option<SecretString>,
-    /// The private key of the other algorithms, an existing PEM file; if unset, a key in the database.
-    pub private_key_file: Option<PathBuf>,
-    /// The `iss` claim: an HTTP(S) URL without query, fragment and trailing slash.
-    pub issuer: String,
-    /// The `aud` claim, not empty.
-    pub audience: String,
-    /// Lifetime of an access token in seconds, 1 to [`Self::MAX_ACCESS_TTL_SECONDS`].
-    pub access_ttl_seconds: u64,
-    /// Lifetime of an unused refresh token in seconds, 1 to 31,536,000.
-    pub refresh_ttl_seconds: u64,
-    /// Lifetime of a session in seconds, even if it is refreshed, 1 to 315,360,000.
-    pub session_ttl_seconds: u64,
-    /// Seconds for which the previous refresh token is still accepted, 0 to 300.
-    pub refresh_grace_seconds: u64,
-    /// Encrypts the keys in the database, at least 32 bytes of UTF-8.
-    pub key_encryption_secret: Option<SecretString>,
-    /// Age in days at which to replace a key in the database, 0 to 3,650; 0 means never.
-    pub key_rotation_days: u32,
-    /// What happens to access tokens while revocations cannot be read.
-    pub revocation_fail: RevocationFail,
-    /// Whether `/login` accepts a user's password.
-    pub password_grant: bool,
-    /// Whether a request without a client counts as the public client `keyfob`.
-    pub builtin_client: bool,
-}
-
-impl TokenSettings {
-    /// The longest lifetime of any access token, whatever the settings when it was issued: 1 day. The migrations
-    /// contain this number too.
-    pub const MAX_ACCESS_TTL_SECONDS: u64 = 86_400;
-}
-
-/// Limits on sessions.
-#[derive(Clone, Debug)]
-pub struct SessionSettings {
-    /// Sessions that an account may have at a time, 1 to 10,000: a login beyond that ends the oldest.
-    pub max_per_account: u32,
-}
-
-/// A signature algorithm of access tokens, spelt as in the JOSE registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Ed25519 (RFC 8037).
-    EdDSA,
-    /// ECDSA on P-256 with SHA-256 (RFC 7518 §3.4).
-    ES256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
-    RS256,
-    /// HMAC with SHA-256 (RFC 7518 §3.2): every party that can check a token can also issue one.
-    HS256,
-}
-
-/// What happens to access tokens while revocations cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RevocationFail {
-    /// Tokens not known to be revoked are accepted.
-    Open,
-    /// Every token is refused.
-    Closed,
-}
-
-/// The cost of hashing a password.
-#[derive(Clone, Debug)]
-pub struct PasswordSettings {
-    /// bcrypt's cost, 4 to 31: each step doubles the work; up to 16 is sensible.
-    pub bcrypt_cost: u32,
-    /// Threads that hash, 1 to 1024 (0 in a file: the number of cores, already resolved here).
-    pub hash_threads: usize,
-    /// Logins and sign-ups that may wait for a hash before 503, 1 to 4096.
-    pub queue_length: usize,
-    /// Seconds that a login or sign-up may wait for a hash before 503, 1 to 60.
-    pub max_wait_seconds: u64,
-}
-
-/// Limits on failed logins and on sign-ups.
-#[derive(Clone, Debug)]
-pub struct RateLimitSettings {
-    /// Whether failed attempts are counted and refused with 429.
-    pub enabled: bool,
-    /// Failed attempts on one account, or client, allowed to one address in a window, at least 1.
-    pub account_failures: u32,
-    /// Failed attempts on one account from all addresses in a window, at least 1. From then on, an address that the
-    /// account never logged in from is allowed one.
-    pub account_total_failures: u32,
-    /// Failed attempts allowed to one address in a window, at least 1.
-    pub address_failures: u32,
-    /// Sign-ups allowed to one address in a window, at least 1.
-    pub address_signups: u32,
-    /// Length of a window in seconds, 1 to 86,400.
-    pub window_seconds: u64,
-}
-
-/// A setting that stops startup; `Display` is one line: the key, its fault, what is allowed, where it came from.
-///
-/// It never contains the value of a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{line}")]
-pub struct ConfigError {
-    line: String,
-}
 
 impl Settings {
     /// Reads the settings from the working directory and the process environment.
@@ -263,98 +77,4 @@ impl Settings {
     pub fn masked(&self) -> String {
         masked::masked(self)
     }
-}
-
-impl Environment {
-    /// The name, as in `KEYFOB_ENV` and in `config/{name}.toml`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Development => "development",
-            Self::Production => "production",
-            Self::Other(name) => name,
-        }
-    }
-}
-
-impl fmt::Display for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Algorithm {
-    const ALL: [Self; 4] = [Self::EdDSA, Self::ES256, Self::RS256, Self::HS256];
-    const ALLOWED: &str = "EdDSA, ES256, RS256, HS256";
-
-    /// The name in JWT headers and JWKs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::EdDSA => "EdDSA",
-            Self::ES256 => "ES256",
-            Self::RS256 => "RS256",
-            Self::HS256 => "HS256",
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = ConfigError;
-
-    /// Accepts only the exact spelling: `eddsa` is no algorithm in a JWT header either.
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let mut all = Self::ALL.into_iter();
-        let found = all.find(|algorithm| algorithm.as_str() == text);
-        found.ok_or_else(|| {
-            let fault = format!("{} is unknown; allowed: {}", quoted(text), Self::ALLOWED);
-            ConfigError::new("algorithm", fault)
-        })
-    }
-}
-
-impl RevocationFail {
-    /// The name in the settings.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-impl ConfigError {
-    /// Builds the line. Escapes control characters, so that it stays one line whatever the value.
-    fn new(subject: impl fmt::Display, fault: impl fmt::Display) -> Self {
-        let mut line = String::new();
-        for c in format!("{subject}: {fault}").chars() {
-            if c.is_control() {
-                line.extend(c.escape_default());
-            } else {
-                line.push(c);
-            }
-        }
-        Self { line }
-    }
-}
-
-/// A value that is not secret, in backquotes, cut to a length that fits in a line.
-fn quoted(value: &str) -> String {
-    const LONGEST_CHARS: usize = 80;
-    // The operator may have put `user:password@host` in the wrong place.
-    if value.contains('@') {
-        return "the value".to_owned();
-    }
-    let mut shown: String = value.chars().take(LONGEST_CHARS).collect();
-    if shown.len() < value.len() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
 }

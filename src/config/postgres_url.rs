@@ -7,7 +7,8 @@ use std::net::Ipv6Addr;
 
 use percent_encoding::percent_decode_str;
 
-use super::database_url::MASK;
+/// Replaces a secret that is set.
+pub(super) const MASK: &str = "********";
 
 /// The parameters of libpq 18 that may be shown (PostgreSQL's manual, "Parameter Key Words").
 const OPEN_PARAMETERS: [&str; 47] = [
@@ -80,9 +81,9 @@ impl<'u> PostgresUrl<'u> {
     /// # Errors
     /// Only the fault, without any of the URL.
     pub(crate) fn parse(text: &'u str) -> Result<Self, &'static str> {
-        let (scheme, rest) = text.split_once("://").ok_or("is no URL")?;
+        let (scheme, rest) = text.split_once("://").ok_or("is not a URL")?;
         if !matches!(scheme, "postgres" | "postgresql") {
-            return Err("is no URL of PostgreSQL");
+            return Err("is not a PostgreSQL URL");
         }
         check_characters(rest)?;
         let (credentials, server) = match rest.split_once('@') {
@@ -92,7 +93,7 @@ impl<'u> PostgresUrl<'u> {
         // libpq ends the credentials at the first `@` before the first slash; a person who reads the masked URL does
         // too.
         if server.contains('@') || credentials.is_some_and(|credentials| credentials.contains(['/', '?'])) {
-            return Err("has `@`, `/`, `?` or `#` in a name or password, to be percent-encoded (@ is %40)");
+            return Err("has `@`, `/`, `?` or `#` in a name or password; percent-encode it (@ is %40)");
         }
         let (base, query) = match server.split_once('?') {
             Some((base, query)) => (base, Some(query)),
@@ -176,13 +177,13 @@ impl<'u> PostgresUrl<'u> {
 /// Checks for the characters of a URL (RFC 3986 §2), and letters beyond ASCII.
 fn check_characters(rest: &str) -> Result<(), &'static str> {
     if rest.is_empty() {
-        return Err("names no server");
+        return Err("does not name a server");
     }
     if rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("has a blank or a control character, to be percent-encoded (a blank is %20)");
+        return Err("has a space or a control character; percent-encode it (a space is %20)");
     }
     if rest.contains('#') {
-        return Err("has `@`, `/`, `?` or `#` in a name or password, to be percent-encoded (# is %23)");
+        return Err("has `@`, `/`, `?` or `#` in a name or password; percent-encode it (# is %23)");
     }
     let is_encoded = |after: &str| {
         let digits = after.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
@@ -191,41 +192,39 @@ fn check_characters(rest: &str) -> Result<(), &'static str> {
     if rest.split('%').skip(1).all(is_encoded) {
         return Ok(());
     }
-    Err("has a `%` without the two hexadecimal digits of a character (the percent sign itself is %25)")
+    Err("has a `%` that is not followed by two hexadecimal digits; percent-encode it (% is %25)")
 }
 
 /// Also catches a password in the place of a port.
 fn check_host(host: &str) -> Result<(), &'static str> {
     let after = match host.strip_prefix('[') {
         Some(rest) => {
-            let (address, after) = rest.split_once(']').ok_or("has a `[` without its `]`")?;
+            let (address, after) = rest.split_once(']').ok_or("has a `[` without a matching `]`")?;
             // RFC 6874: a zone, such as %25eth0.
             let is_address = address.split('%').next().unwrap_or_default().parse::<Ipv6Addr>().is_ok();
             if !is_address || !(after.is_empty() || after.starts_with(':')) {
-                return Err("has no IPv6 address between `[` and `]`");
+                return Err("has an invalid IPv6 address between `[` and `]`");
             }
             after
         }
         None => host.split_at(host.find(':').unwrap_or(host.len())).1,
     };
     let port = after.strip_prefix(':').unwrap_or_default();
-    if port.bytes().all(|byte| byte.is_ascii_digit()) { Ok(()) } else { Err("has a port that is no number") }
+    if port.bytes().all(|byte| byte.is_ascii_digit()) { Ok(()) } else { Err("has a port that is not a number") }
 }
 
 /// libpq refuses other names, and would quote them; the mask would also show a password under an unknown name.
 fn check_parameter(name: &str, value: &str) -> Result<(), &'static str> {
     if !OPEN_PARAMETERS.contains(&name) && !SECRET_PARAMETERS.contains(&name) {
-        return Err(
-            "has a parameter that PostgreSQL does not know: write `name=value` with the names of its manual in \
-                    small letters, such as password, sslmode, sslrootcert",
-        );
+        return Err("has a parameter that PostgreSQL does not know; use `name=value` with the names of its manual in \
+                    lower case, such as password, sslmode, sslrootcert");
     }
     if value.contains('=') {
-        return Err("has `=` in the value of a parameter, to be percent-encoded (= is %3D)");
+        return Err("has `=` in the value of a parameter; percent-encode it (= is %3D)");
     }
     match (name, value) {
         ("ssl", "true") | ("requiressl", "0" | "1") => Ok(()),
-        ("ssl" | "requiressl", _) => Err("has `ssl` or `requiressl` with an unknown value: write `sslmode=require`"),
+        ("ssl" | "requiressl", _) => Err("has `ssl` or `requiressl` with an unknown value; use `sslmode=require`"),
         _ => Ok(()),
     }
 }

@@ -19,7 +19,7 @@ const THREADS_MAX: u64 = 1024;
 const CONNECTIONS_MAX: u64 = 16_384;
 /// For one account, so that listing and ending them stays fast.
 const SESSIONS_MAX: u64 = 10_000;
-const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000";
+const ADDRESS: &str = "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000";
 
 /// Reads every section; `check` compares values with each other.
 pub(super) fn settings(environment: Environment, values: &Values) -> Result<Settings, ConfigError> {
@@ -59,9 +59,9 @@ fn log(values: &Values) -> Result<LogSettings, ConfigError> {
 /// A collector runs beside the service, or in its network: no TLS is used.
 fn collector(values: &Values, key: &str) -> Result<Option<String>, ConfigError> {
     let Some(text) = values.optional_text(key)? else { return Ok(None) };
-    let allowed = "http://host:port of a collector, without a path";
+    let expected = "expected http://host:port of a collector, without a path";
     // Without the value: some collectors expect a token in their URL.
-    let wrong = |fault: &str| values.fault(key, fault, allowed);
+    let wrong = |fault: &str| values.fault(key, fault, expected);
     let authority = text.strip_prefix("http://").ok_or_else(|| wrong("does not start with http://"))?;
     url::check_issuer(&text).map_err(wrong)?;
     if authority.contains('/') {
@@ -81,7 +81,7 @@ fn database(values: &Values) -> Result<DatabaseSettings, ConfigError> {
 
 fn token(values: &Values) -> Result<TokenSettings, ConfigError> {
     Ok(TokenSettings {
-        algorithm: values.parsed("token.algorithm", Algorithm::ALLOWED)?,
+        algorithm: values.parsed("token.algorithm", Algorithm::EXPECTED)?,
         secret: values.secret("token.secret")?,
         private_key_file: values.path("token.private_key_file")?,
         issuer: issuer(values, "token.issuer")?,
@@ -143,8 +143,8 @@ fn networks(values: &Values, key: &str) -> Result<Vec<IpNet>, ConfigError> {
         let address = text.parse::<IpAddr>().map(IpNet::from);
         let network = address.or_else(|_| text.parse::<IpNet>());
         network.map(|network| network.trunc()).map_err(|_| {
-            let allowed = "IP addresses and networks such as 10.0.0.0/8";
-            values.wrong(key, text, "is no address or network", allowed)
+            let expected = "expected IP addresses and networks such as 10.0.0.0/8";
+            values.wrong(key, text, "is not an IP address or network", expected)
         })
     };
     values.list(key)?.iter().map(network).collect()
@@ -153,23 +153,23 @@ fn networks(values: &Values, key: &str) -> Result<Vec<IpNet>, ConfigError> {
 fn origins(values: &Values, key: &str) -> Result<Vec<String>, ConfigError> {
     let items = values.list(key)?;
     for item in &items {
-        let allowed = "scheme://host[:port] in lower case, as browsers send it";
-        url::check_origin(item).map_err(|fault| values.wrong(key, item, fault, allowed))?;
+        let expected = "expected scheme://host[:port] in lower case, as browsers send it";
+        url::check_origin(item).map_err(|fault| values.wrong(key, item, fault, expected))?;
     }
     Ok(items)
 }
 
 fn root_path(values: &Values, key: &str) -> Result<String, ConfigError> {
     let text = values.optional_text(key)?.unwrap_or_default();
-    let allowed = "empty, or a path such as /auth without trailing slash";
-    url::check_root_path(&text).map_err(|fault| values.wrong(key, &text, fault, allowed))?;
+    let expected = "expected a path such as /auth without a trailing slash, or nothing";
+    url::check_root_path(&text).map_err(|fault| values.wrong(key, &text, fault, expected))?;
     Ok(text)
 }
 
 fn database_url(values: &Values, key: &str) -> Result<DatabaseUrl, ConfigError> {
     let text = values.optional_text(key)?.unwrap_or_default();
     // Without the value: it may contain a password.
-    database_url::parse(&text).map_err(|fault| values.fault(key, fault, database_url::ALLOWED))
+    database_url::parse(&text).map_err(|fault| values.fault(key, fault, database_url::EXPECTED))
 }
 
 fn read_url(values: &Values, key: &str) -> Result<Option<DatabaseUrl>, ConfigError> {
@@ -181,8 +181,8 @@ fn read_url(values: &Values, key: &str) -> Result<Option<DatabaseUrl>, ConfigErr
 
 fn issuer(values: &Values, key: &str) -> Result<String, ConfigError> {
     let text = values.text(key)?;
-    let allowed = "http(s)://host[:port][/path] without query, fragment and trailing slash";
-    url::check_issuer(&text).map_err(|fault| values.wrong(key, &text, fault, allowed))?;
+    let expected = "expected http(s)://host[:port][/path] without query, fragment or trailing slash";
+    url::check_issuer(&text).map_err(|fault| values.wrong(key, &text, fault, expected))?;
     Ok(text)
 }
 
@@ -191,5 +191,5 @@ fn revocation_fail(values: &Values, key: &str) -> Result<RevocationFail, ConfigE
     [RevocationFail::Open, RevocationFail::Closed]
         .into_iter()
         .find(|choice| choice.as_str() == text)
-        .ok_or_else(|| values.wrong(key, &text, "is unknown", "open, closed"))
+        .ok_or_else(|| values.wrong(key, &text, "is unknown", "expected open or closed"))
 }

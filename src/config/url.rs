@@ -1,4 +1,8 @@
 //! Rules for the URLs in settings. Each error is only the fault, to follow the value.
+//!
+//! No parser of URLs does this. Issuers and origins are compared byte by byte (RFC 8414 §3.3, RFC 6454 §6.2), so the
+//! text must already have the one form that is sent. The crate `url` turns other spellings into that form (capital
+//! letters, default ports, `..`) without a word, and `http::Uri` accepts them; neither says in words what to correct.
 
 use std::net::Ipv6Addr;
 
@@ -18,7 +22,7 @@ pub(super) fn check_issuer(text: &str) -> Result<(), &'static str> {
     // The characters of RFC 3986 §2, without those refused above.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]@!$&'()*+,;=%".contains(c);
     if !rest.chars().all(is_plain) {
-        return Err("has a character that no URL holds");
+        return Err("has a character that is not allowed in a URL");
     }
     check_authority(rest.split('/').next().unwrap_or_default())
 }
@@ -27,12 +31,12 @@ pub(super) fn check_issuer(text: &str) -> Result<(), &'static str> {
 /// byte.
 pub(super) fn check_origin(text: &str) -> Result<(), &'static str> {
     if text == "*" {
-        return Err("would let every site in");
+        return Err("would allow every site");
     }
-    let (scheme, authority) = text.split_once("://").ok_or("is no origin")?;
+    let (scheme, authority) = text.split_once("://").ok_or("is not an origin")?;
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(is_scheme) {
-        return Err("has no valid scheme");
+        return Err("has an invalid scheme");
     }
     if text.chars().any(|c| c.is_ascii_uppercase()) {
         return Err("has capital letters, which browsers never send");
@@ -44,7 +48,7 @@ pub(super) fn check_origin(text: &str) -> Result<(), &'static str> {
         return Err("has a path, query or fragment");
     }
     if matches!((scheme, authority.rsplit_once(':')), ("https", Some((_, "443"))) | ("http", Some((_, "80")))) {
-        return Err("names the default port, which browsers leave out");
+        return Err("names the default port, which browsers omit");
     }
     check_authority(authority)
 }
@@ -63,7 +67,7 @@ pub(super) fn check_root_path(text: &str) -> Result<(), &'static str> {
     if path.split('/').all(|segment| segment.chars().all(is_plain) && !["", ".", ".."].contains(&segment)) {
         return Ok(());
     }
-    Err("is no plain path")
+    Err("is not a plain path")
 }
 
 /// Whether the text is `host` or `host:port`.
@@ -73,11 +77,11 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
     }
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
-            let (address, after) = rest.split_once(']').ok_or("has no valid host")?;
-            address.parse::<Ipv6Addr>().map_err(|_| "has no valid host")?;
+            let (address, after) = rest.split_once(']').ok_or("has an invalid host")?;
+            address.parse::<Ipv6Addr>().map_err(|_| "has an invalid host")?;
             let port = after.strip_prefix(':');
             if port.is_none() && !after.is_empty() {
-                return Err("has no valid host");
+                return Err("has an invalid host");
             }
             ("ip", port)
         }
@@ -88,10 +92,10 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
     };
     let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if host.is_empty() || !host.chars().all(is_host) {
-        return Err("has no valid host");
+        return Err("has an invalid host");
     }
     match port {
-        Some(port) if !is_port(port) => Err("has no valid port"),
+        Some(port) if !is_port(port) => Err("has an invalid port"),
         _ => Ok(()),
     }
 }

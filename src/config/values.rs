@@ -9,13 +9,14 @@ use std::str::FromStr;
 use config::{FileFormat, Format, Map, Value, ValueKind};
 use secrecy::SecretString;
 
-use super::{ConfigError, keys, quoted};
+use super::error::{ConfigError, quoted};
+use super::keys;
 
 /// Fewest bytes of a secret: the output size of HMAC with SHA-256 (RFC 7518 §3.2).
 const SECRET_MIN_BYTES: usize = 32;
 
-/// The allowed form of a text.
-const TEXT: &str = "a string in quotes";
+/// The expected form of a text.
+const TEXT: &str = "expected a string in quotes";
 
 /// Every value by its dotted key; no `Debug`, since it holds secrets.
 #[derive(Default)]
@@ -44,20 +45,20 @@ impl Values {
         self.by_key.get(key).and_then(Value::origin)
     }
 
-    /// The error for a key: its fault, what is allowed, and where the value came from.
-    pub(super) fn fault(&self, key: &str, fault: impl fmt::Display, allowed: &str) -> ConfigError {
+    /// The error for a key: its fault, its remedy ("expected ..."), and where the value came from.
+    pub(super) fn fault(&self, key: &str, fault: impl fmt::Display, remedy: &str) -> ConfigError {
         let from = self.origin(key).map_or_else(String::new, |origin| format!(" ({origin})"));
-        ConfigError::new(key, format!("{fault}; allowed: {allowed}{from}"))
+        ConfigError::new(key, format!("{fault}; {remedy}{from}"))
     }
 
     /// The same with the value before its fault: not for possible secrets.
-    pub(super) fn wrong(&self, key: &str, value: &str, fault: &str, allowed: &str) -> ConfigError {
-        self.fault(key, format!("{} {fault}", quoted(value)), allowed)
+    pub(super) fn wrong(&self, key: &str, value: &str, fault: &str, remedy: &str) -> ConfigError {
+        self.fault(key, format!("{} {fault}", quoted(value)), remedy)
     }
 
     /// A non-empty text, trimmed.
     pub(super) fn text(&self, key: &str) -> Result<String, ConfigError> {
-        self.optional_text(key)?.ok_or_else(|| self.fault(key, "is empty", "a text"))
+        self.optional_text(key)?.ok_or_else(|| self.fault(key, "is empty", "expected a text"))
     }
 
     /// A path, or `None` if unset or empty.
@@ -66,49 +67,49 @@ impl Values {
     }
 
     /// A text that parses as `T`.
-    pub(super) fn parsed<T: FromStr>(&self, key: &str, allowed: &str) -> Result<T, ConfigError> {
+    pub(super) fn parsed<T: FromStr>(&self, key: &str, expected: &str) -> Result<T, ConfigError> {
         let text = self.optional_text(key)?.unwrap_or_default();
-        text.parse().map_err(|_| self.wrong(key, &text, "is not valid", allowed))
+        text.parse().map_err(|_| self.wrong(key, &text, "is not valid", expected))
     }
 
     /// A whole number within a range.
     pub(super) fn integer<T: TryFrom<u64>>(&self, key: &str, range: RangeInclusive<u64>) -> Result<T, ConfigError> {
-        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        let fault = "is no whole number";
+        let expected = format!("expected a number from {} to {}", range.start(), range.end());
+        let fault = "is not a whole number";
         let number: i128 = match self.kind(key) {
             Some(ValueKind::I64(number)) => i128::from(*number),
             Some(ValueKind::String(text)) => {
                 let number = text.trim().parse();
-                number.map_err(|_| self.wrong(key, text, fault, &allowed))?
+                number.map_err(|_| self.wrong(key, text, fault, &expected))?
             }
-            _ => return Err(self.fault(key, fault, &allowed)),
+            _ => return Err(self.fault(key, fault, &expected)),
         };
         u64::try_from(number)
             .ok()
             .filter(|number| range.contains(number))
             .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| self.wrong(key, &number.to_string(), "is out of range", &allowed))
+            .ok_or_else(|| self.wrong(key, &number.to_string(), "is out of range", &expected))
     }
 
     /// A boolean.
     pub(super) fn switch(&self, key: &str) -> Result<bool, ConfigError> {
-        let (fault, allowed) = ("is no switch", "true, false");
+        let (fault, expected) = ("is not a boolean", "expected true or false");
         let text = match self.kind(key) {
             Some(ValueKind::Boolean(value)) => return Ok(*value),
             Some(ValueKind::String(text)) => text.trim(),
-            _ => return Err(self.fault(key, fault, allowed)),
+            _ => return Err(self.fault(key, fault, expected)),
         };
         match text.to_lowercase().as_str() {
             "true" | "on" | "yes" | "1" => Ok(true),
             "false" | "off" | "no" | "0" => Ok(false),
-            _ => Err(self.wrong(key, text, fault, allowed)),
+            _ => Err(self.wrong(key, text, fault, expected)),
         }
     }
 
     /// A list of texts: an array, or a text with commas; an empty text is an empty list.
     pub(super) fn list(&self, key: &str) -> Result<Vec<String>, ConfigError> {
-        let allowed = "an array of strings, or a string with commas";
-        let not_texts = || self.fault(key, "is no list of texts", allowed);
+        let expected = "expected an array of strings, or one string with commas between the values";
+        let not_texts = || self.fault(key, "is not a list of strings", expected);
         match self.kind(key) {
             Some(ValueKind::String(text)) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -131,15 +132,15 @@ impl Values {
             None => return Ok(None),
             Some(ValueKind::String(text)) if text.is_empty() => return Ok(None),
             Some(ValueKind::String(text)) => text,
-            Some(_) => return Err(self.fault(key, "is no text", TEXT)),
+            Some(_) => return Err(self.fault(key, "is not a string", TEXT)),
         };
         // A file read into a variable ends so, and not every program that shares the secret would remove it.
         if text.ends_with(['\r', '\n']) {
-            return Err(self.fault(key, "ends with a line break", "the same without it"));
+            return Err(self.fault(key, "ends with a line break", "remove it"));
         }
         if text.len() < SECRET_MIN_BYTES {
-            let allowed = format!("at least {SECRET_MIN_BYTES} bytes");
-            return Err(self.fault(key, format!("has {} bytes", text.len()), &allowed));
+            let expected = format!("expected at least {SECRET_MIN_BYTES} bytes");
+            return Err(self.fault(key, format!("has only {} bytes", text.len()), &expected));
         }
         Ok(Some(text.as_str().into()))
     }
@@ -149,7 +150,7 @@ impl Values {
         match self.kind(key) {
             None => Ok(None),
             Some(ValueKind::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)),
-            Some(_) => Err(self.fault(key, "is no text", TEXT)),
+            Some(_) => Err(self.fault(key, "is not a string", TEXT)),
         }
     }
 
@@ -192,6 +193,6 @@ fn toml_fault(file: &str, report: &str) -> ConfigError {
             let reason: Vec<&str> = report.lines().skip(4).map(str::trim).collect();
             ConfigError::new(file, format!("{place}: {}", reason.join(" ").trim_end()))
         }
-        None => ConfigError::new(file, format!("has a wrong value: {}", report.trim())),
+        None => ConfigError::new(file, format!("has an invalid value: {}", report.trim())),
     }
 }

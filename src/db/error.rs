@@ -23,19 +23,16 @@ impl OpenError {
 
 /// Remedies for a file that cannot be opened, by parts of SQLite's and the system's messages, the most certain first.
 const REMEDIES: &[(&str, &str)] = &[
-    ("disk is full", "make room on the disk where it is, and start again"),
-    ("No space left", "make room on the disk where it is, and start again"),
-    (
-        "disk I/O error",
-        "the disk where it is may be full, read-only or broken: look with df and mount, and start again",
-    ),
+    ("disk is full", "free space on its disk, then start again"),
+    ("No space left", "free space on its disk, then start again"),
+    ("disk I/O error", "its disk may be full, read-only or broken: check with df and mount, then start again"),
     ("ead-only file system", WRITABLE),
     ("readonly database", WRITABLE),
     ("unable to open database file", WRITABLE),
     ("Permission denied", WRITABLE),
 ];
 
-const WRITABLE: &str = "the file and its folder must be there and writable for the user who runs this: look with ls -l \
+const WRITABLE: &str = "the file and its folder must exist and be writable for the user who runs keyfob: check with ls -l \
                         and mount, or set another database.url";
 
 /// Why a read or a write failed.
@@ -45,7 +42,7 @@ pub enum StoreError {
     #[error("taken")]
     Taken,
     /// The row that this one refers to is gone.
-    #[error("a referenced row is gone")]
+    #[error("a referenced row no longer exists")]
     ReferenceGone,
     /// Two transactions conflicted; this one may simply be retried.
     #[error("serialization failure")]
@@ -97,7 +94,9 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(kind, info) => from_database(kind, info.message()),
             // The connection died during a commit, so the rollback failed as well: the commit's error is the cause.
             DieselError::RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
-            DieselError::BrokenTransactionManager => Self::Unavailable("the connection broke in a transaction".into()),
+            DieselError::BrokenTransactionManager => {
+                Self::Unavailable("the connection was lost during a transaction".into())
+            }
             other => Self::Internal(other.to_string()),
         }
     }

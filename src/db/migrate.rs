@@ -12,8 +12,9 @@ use diesel::sqlite::Sqlite;
 use diesel::{Connection, QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{ADVISORY_LOCK, Conn, Manager};
+use super::connection::{ADVISORY_LOCK, Conn};
 use super::error::OpenError;
+use super::manager::Manager;
 use super::transfer::unfinished;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -121,8 +122,8 @@ fn with_remedy(error: Failure) -> Failure {
     if !REFUSALS.iter().any(|refusal| cause.contains(refusal)) {
         return error;
     }
-    let remedy = "tables are missing or out of date, and this role may not change them: run `keyfob migrate` as the role \
-                  that owns them (docs/postgresql.md says what the service's own needs)";
+    let remedy = "tables are missing or out of date, and this role is not allowed to change them: run `keyfob migrate` as \
+                  the role that owns them (docs/postgresql.md lists the rights that the service needs)";
     format!("{}; {remedy}", cause.trim_end()).into()
 }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use diesel::r2d2::{HandleError, Pool, PooledConnection};
 
-use super::connection::{Conn, Manager};
+use super::connection::Conn;
 use super::error::{OpenError, StoreError};
+use super::manager::Manager;
 use super::postgres::call::{Call, late};
 use crate::config::DatabaseSettings;
 

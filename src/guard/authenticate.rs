@@ -37,7 +37,7 @@ pub(super) async fn authenticate(req: &HttpRequest) -> Result<Accepted, AuthErro
 /// Without the data of a Keyfob every token is refused. The fault is the application's, so its log says what to do.
 fn no_keyfob() -> AuthError {
     tracing::error!(
-        "this application does not know a Keyfob, so it refuses every token: call Keyfob::guard or Keyfob::configure on it"
+        "this application has no Keyfob, so every token is refused: call Keyfob::guard or Keyfob::configure on it"
     );
     AuthError::Invalid
 }

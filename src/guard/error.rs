@@ -25,7 +25,7 @@ pub enum AuthError {
     #[error("The access token is not valid yet.")]
     NotYetValid,
     /// The account is gone or disabled: 401 `invalid_token`.
-    #[error("The account of this access token is gone or disabled.")]
+    #[error("The account of this access token was deleted or disabled.")]
     AccountGone,
     /// The token lacks a scope: 403 `insufficient_scope`.
     #[error("This needs an access token with the scope {0}.")]

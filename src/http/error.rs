@@ -12,7 +12,7 @@ use crate::fields::Fault;
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// No route or item matches the path or id: 404.
-    #[error("There is nothing here.")]
+    #[error("Nothing was found at this path.")]
     NotFound,
     /// The body's `Content-Type` is not JSON: 415.
     #[error("The Content-Type should be application/json.")]
@@ -36,7 +36,7 @@ pub enum ApiError {
     #[error("{0}")]
     Conflict(&'static str),
     /// `If-Match` names a version other than the current one: 412.
-    #[error("It has changed since: read it again, then repeat the change with the new ETag in If-Match.")]
+    #[error("It has changed since then: read it again, then repeat the change with the new ETag in If-Match.")]
     PreconditionFailed,
     /// The token is missing, invalid or lacks a scope: 401 or 403 with a challenge (RFC 6750 §3).
     #[error("{detail}")]

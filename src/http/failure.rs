@@ -2,9 +2,8 @@
 //! of RFC 6749 §5.2; status, headers and words are the same in both.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
-use super::error::ApiError;
 use crate::db::StoreError;
 
 /// When to retry a write that the disk had no room for, in seconds: the operator has to make room first.
@@ -15,25 +14,25 @@ const UNWRITABLE_SECONDS: u64 = 30;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The path exists, but not with this method: 405 with `Allow`.
-    #[error("This path takes {allow} only")]
+    #[error("This path allows only {allow}")]
     MethodNotAllowed {
         /// The methods that the path supports, as the `Allow` header lists them.
         allow: String,
     },
     /// The body is longer than `server.max_body_bytes`: 413.
-    #[error("The body is too large: at most {max_bytes} bytes are taken")]
+    #[error("The body is too large: at most {max_bytes} bytes are allowed")]
     BodyTooLarge {
         /// The limit in bytes.
         max_bytes: usize,
     },
     /// The body did not arrive within `server.request_seconds`: 408, and the connection is closed (RFC 9110 §15.5.9).
-    #[error("The body took too long: it should arrive within {max_seconds} seconds")]
+    #[error("The body took too long: it must arrive within {max_seconds} seconds")]
     BodyTooSlow {
         /// The limit in seconds.
         max_seconds: u64,
     },
     /// The request line and headers are longer than the limit: 431, and the connection is closed (RFC 6585 §5).
-    #[error("The headers are too large: at most {max_bytes} bytes are taken")]
+    #[error("The headers are too large: at most {max_bytes} bytes are allowed")]
     HeadTooLarge {
         /// The limit in bytes.
         max_bytes: usize,
@@ -57,10 +56,10 @@ pub enum Failure {
     #[error("The service is temporarily unavailable. Try again in a moment")]
     Unavailable(String),
     /// The database's disk is full or read-only: reads still work, writes fail with 503.
-    #[error("Nothing can be stored at the moment; what is there can be read. Try again later")]
+    #[error("Data cannot be stored at the moment, only read. Try again later")]
     Unwritable(String),
     /// A fault in the service: 500. The cause is logged, never sent.
-    #[error("The service made a mistake. It has been logged")]
+    #[error("An internal error occurred. It has been logged")]
     Internal(String),
 }
 
@@ -123,25 +122,5 @@ impl From<StoreError> for Failure {
             StoreError::Serialization => Self::Unavailable("too many serialization failures".into()),
             other => Self::Internal(other.to_string()),
         }
-    }
-}
-
-/// Gives a failure the format that clients of a path expect; the application supplies it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ErrorForm(pub(crate) fn(&str, Failure) -> Error);
-
-impl ErrorForm {
-    /// The error for a request.
-    pub(crate) fn error(req: &HttpRequest, failure: Failure) -> Error {
-        match req.app_data::<Self>() {
-            // The path as the routes see it, percent-decoded.
-            Some(Self(form)) => form(req.match_info().as_str(), failure),
-            None => ApiError::from(failure).into(),
-        }
-    }
-
-    /// The response to a request.
-    pub(crate) fn response(req: &HttpRequest, failure: Failure) -> HttpResponse {
-        Self::error(req, failure).error_response()
     }
 }

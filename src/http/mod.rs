@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod caching;
 pub(crate) mod error;
+pub(crate) mod error_form;
 pub(crate) mod etag;
 pub(crate) mod failure;
 pub(crate) mod origin;

@@ -25,7 +25,7 @@ pub(crate) struct Problem {
     #[schema(example = 404)]
     status: u16,
     /// What was wrong and what is expected.
-    #[schema(example = "There is nothing here.")]
+    #[schema(example = "Nothing was found at this path.")]
     detail: String,
     /// One item for each fault of the input (422 only).
     #[serde(skip_serializing_if = "Vec::is_empty")]

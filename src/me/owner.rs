@@ -42,7 +42,7 @@ impl Owner<'_> {
             }
             Verified::Wrong => {
                 begun.failed(Timestamp::now()).await;
-                Err(ApiError::Forbidden("The password is not right."))
+                Err(ApiError::Forbidden("The password is incorrect."))
             }
         }
     }
@@ -62,15 +62,15 @@ impl Owner<'_> {
     {
         for _ in 1..MAX_COMPARISONS {
             let compared = row.password_hash;
-            if self.sessions.change_account(self.caller, compared, except, change.clone()).await?? {
+            if self.sessions.change_account(self.caller, compared, except, change.clone(), Timestamp::now()).await?? {
                 return Ok(());
             }
             row = self.find().await?;
             self.confirm(&row, password).await?;
         }
-        match self.sessions.change_account(self.caller, row.password_hash, except, change).await?? {
+        match self.sessions.change_account(self.caller, row.password_hash, except, change, Timestamp::now()).await?? {
             true => Ok(()),
-            false => Err(Failure::Unavailable("the password hash was replaced again and again".into()).into()),
+            false => Err(Failure::Unavailable("the password hash kept changing".into()).into()),
         }
     }
 }

@@ -124,7 +124,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     request_body = SignUp,
     responses(
         (status = 201, description = "The new account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
-        (status = 409, description = "There is an account with that e-mail address.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "An account with this e-mail address already exists.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[post("/signup")]
@@ -155,7 +155,7 @@ pub(crate) async fn sign_up(
         // This reveals that the account exists, so it counts against the limit.
         Err(StoreError::Taken) => {
             begun.failed(now).await;
-            Err(ApiError::Conflict("There is an account with that e-mail address."))
+            Err(ApiError::Conflict("An account with this e-mail address already exists."))
         }
         result => {
             let row = result?;

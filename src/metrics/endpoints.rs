@@ -1,5 +1,9 @@
 //! Requests by endpoint: by method and route pattern, never by the requested path, which holds ids and anything else
 //! that clients send.
+//!
+//! `HttpRequest::match_pattern` has the pattern too. It matches the path once more against the routes in turn, and
+//! builds a new text for each request, which would then be looked up here. This looks up the path itself, and compares
+//! segments only where the route has a parameter.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

@@ -88,7 +88,7 @@ impl Metrics {
         let registry = Registry::new();
         let hash_queue = Queue::new("keyfob_hash_queue", "for a thread that hashes passwords")?;
         hash_queue.register(&registry)?;
-        let write_queue = Queue::new("keyfob_write_queue", "for the one writer of SQLite")?;
+        let write_queue = Queue::new("keyfob_write_queue", "for SQLite's single writer")?;
         if has_writer {
             write_queue.register(&registry)?;
         }
@@ -151,12 +151,12 @@ impl PasswordWork {
 impl Gauges {
     fn new(registry: &Registry) -> Result<Self, Error> {
         let connections = Opts::new("keyfob_database_connections", "Connections in the pool, by state.");
-        let feed_age = "Age of the newest news of revocations, in seconds.";
+        let feed_age = "Seconds since revocations were last read.";
         Ok(Self {
             connections: registered(registry, IntGaugeVec::new(connections, &["state"])?)?,
             connections_max: registered(
                 registry,
-                IntGauge::new("keyfob_database_connections_max", "Connections that the pool may have.")?,
+                IntGauge::new("keyfob_database_connections_max", "Maximum number of connections in the pool.")?,
             )?,
             feed_age_seconds: registered(registry, Gauge::new("keyfob_revocation_feed_age_seconds", feed_age)?)?,
         })

@@ -23,11 +23,11 @@ pub(crate) struct Waiting {
 }
 
 impl Queue {
-    /// `name` begins the names of its metrics; `why` ends the sentence "Those who wait".
+    /// `name` begins the names of its metrics; `why` completes "waiting ..." in the help texts.
     pub(super) fn new(name: &str, why: &str) -> Result<Self, Error> {
-        let wait = HistogramOpts::new(format!("{name}_wait_seconds"), format!("How long was waited {why}."));
+        let wait = HistogramOpts::new(format!("{name}_wait_seconds"), format!("Time spent waiting {why}."));
         Ok(Self {
-            depth: IntGauge::new(format!("{name}_depth"), format!("How many wait {why}."))?,
+            depth: IntGauge::new(format!("{name}_depth"), format!("Number of jobs waiting {why}."))?,
             wait: Histogram::with_opts(wait.buckets(WAIT_SECONDS.to_vec()))?,
         })
     }

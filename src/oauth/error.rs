@@ -48,7 +48,7 @@ pub enum OAuthError {
     #[error("The refresh token is not valid: it was used, has expired, was revoked or belongs to another client")]
     InvalidRefreshToken,
     /// The grant type is known, but not for this client: 400.
-    #[error("This client may not use that grant type")]
+    #[error("This client is not allowed to use this grant type")]
     UnauthorizedClient,
     /// The grant type is unknown: 400.
     #[error("The grant type should be password or refresh_token")]
@@ -155,11 +155,9 @@ impl From<SessionError> for OAuthError {
             SessionError::NoAccount => Self::WrongCredentials,
             SessionError::InvalidRefreshToken => Self::InvalidRefreshToken,
             SessionError::NoScopeLeft => {
-                Self::InvalidScope("None of the requested scopes is allowed to this user and client".into())
+                Self::InvalidScope("None of the requested scopes is allowed for this user and client".into())
             }
-            SessionError::WiderScope => {
-                Self::InvalidScope("A refresh may only narrow the scope that was granted".into())
-            }
+            SessionError::WiderScope => Self::InvalidScope("A refresh can only narrow the granted scope".into()),
             SessionError::Client(error) => error.into(),
             SessionError::Store(error) => error.into(),
             SessionError::Key(error) => error.into(),

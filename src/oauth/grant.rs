@@ -8,7 +8,6 @@ use super::answer::TokenAnswer;
 use super::credentials::ClientCredentials;
 use super::error::OAuthError;
 use super::form::OAuthForm;
-use super::misnamed::{missing, other_name};
 use crate::accounts::Email;
 use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
@@ -54,7 +53,8 @@ impl Grants<'_> {
             }
             TokenRequest::RefreshToken { token, scope } => {
                 let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
-                Ok(self.sessions.refresh(token.expose_secret(), scope, &client).await?.into())
+                let now = Timestamp::now();
+                Ok(self.sessions.refresh(token.expose_secret(), scope, &client, now).await?.into())
             }
         }
     }
@@ -84,11 +84,11 @@ impl Grants<'_> {
         for _ in 0..MAX_COMPARISONS {
             let (user, renewed_hash) = self.check_password(key.clone(), password.clone(), origin.ip).await?;
             let log_in = LogIn { user, renewed_hash, asked: asked.clone(), origin: origin.clone() };
-            if let Some(issued) = self.sessions.open(log_in, client).await? {
+            if let Some(issued) = self.sessions.open(log_in, client, Timestamp::now()).await? {
                 return Ok(issued.into());
             }
         }
-        Err(Failure::Unavailable("the password hash was replaced again and again".into()).into())
+        Err(Failure::Unavailable("the password hash kept changing".into()).into())
     }
 
     /// Unknown, wrong and disabled: the same lookup, the same work, the same response.
@@ -123,15 +123,13 @@ impl TokenRequest {
             // The default, as in FastAPI's form.
             (None, Some(_)) => Grant::Password,
             // A password, or a misnamed user name, shows that the password grant is meant: `username` is missing.
-            (None, None) if form.peek("password").is_some() || other_name(form, "username").is_some() => {
-                Grant::Password
-            }
-            (None, None) => return Err(missing(form, "grant_type")),
+            (None, None) if form.peek("password").is_some() || form.other_name("username").is_some() => Grant::Password,
+            (None, None) => return Err(form.missing("grant_type")),
             (Some(text), _) => Grant::parse(text).ok_or(OAuthError::UnsupportedGrantType)?,
         };
         match grant {
             Grant::Password => Ok(Self::Password {
-                username: username.ok_or_else(|| missing(form, "username"))?,
+                username: username.ok_or_else(|| form.missing("username"))?,
                 password: form.require("password")?.into(),
                 scope: scope(form)?,
             }),

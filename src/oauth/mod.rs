@@ -6,7 +6,6 @@ pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod grant;
 pub(crate) mod metadata;
-mod misnamed;
 pub(crate) mod routes;
 
 pub use error::OAuthError;

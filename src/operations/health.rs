@@ -74,12 +74,12 @@ pub(crate) async fn check_readiness(
 ) -> Result<HttpResponse, ApiError> {
     // None of them restarts by itself.
     if !db.is_alive() || !passwords.is_alive() || !background.is_alive() {
-        return Err(Failure::Unavailable("a thread of the service has died: restart it".into()).into());
+        return Err(Failure::Unavailable("a thread of the service has died: restart the service".into()).into());
     }
     let slow = || Failure::Unavailable("the database did not answer within 1 s".into());
     tokio::time::timeout(READY_WITHIN, db.ping()).await.map_err(|_| slow())??;
     if !sessions.hears_revocations() {
-        return Err(Failure::Unavailable("no news of revocations".into()).into());
+        return Err(Failure::Unavailable("revocations could not be read".into()).into());
     }
     Ok(HttpResponse::Ok().json(Health { status: "ok" }))
 }

@@ -5,6 +5,7 @@ mod compare;
 pub(crate) mod formats;
 mod policy;
 mod queue;
+mod work;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -35,10 +35,7 @@ impl NewPassword {
             return Err(Rejection::new("string_too_long", "Password should have at most 72 bytes in UTF-8"));
         }
         if is_common(text) {
-            return Err(Rejection::new(
-                "value_error",
-                "This password is one of the first that are tried: choose another",
-            ));
+            return Err(Rejection::new("value_error", "This password is too common: choose another"));
         }
         Ok(Self(composed))
     }

@@ -236,7 +236,7 @@ fn done(changed: Changed) -> Result<Post, ApiError> {
     match changed {
         Changed::Done(post) => Ok(post),
         Changed::Gone => Err(ApiError::NotFound),
-        Changed::NotAllowed => Err(ApiError::Forbidden("This post is somebody else's.")),
+        Changed::NotAllowed => Err(ApiError::Forbidden("This post belongs to another account.")),
         Changed::Outdated => Err(ApiError::PreconditionFailed),
     }
 }

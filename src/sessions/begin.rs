@@ -43,8 +43,12 @@ struct Terms {
 
 impl Sessions {
     /// Begins a session. `None`: the account has another hash by now, and the password must be compared with that one.
-    pub(crate) async fn open(&self, log_in: LogIn, client: &Client) -> Result<Option<Issued>, SessionError> {
-        let now = Timestamp::now();
+    pub(crate) async fn open(
+        &self,
+        log_in: LogIn,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Option<Issued>, SessionError> {
         let secret = SessionSecret::generate()?;
         let (user_id, client) = (log_in.user.id, client.clone());
         let terms = Terms {

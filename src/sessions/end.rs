@@ -56,11 +56,11 @@ impl Sessions {
         compared_hash: String,
         except: Option<Id>,
         change: F,
+        now: Timestamp,
     ) -> Result<Result<bool, CallerGone>, StoreError>
     where
         F: Fn(&mut Conn, Timestamp) -> Result<(), StoreError> + Send + 'static,
     {
-        let now = Timestamp::now();
         let changed = self
             .write_as(caller, move |conn, user| {
                 if user.password_hash != compared_hash {

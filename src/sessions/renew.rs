@@ -26,8 +26,8 @@ impl Sessions {
         text: &str,
         asked: Option<ScopeSet>,
         client: &Client,
+        now: Timestamp,
     ) -> Result<Issued, SessionError> {
-        let now = Timestamp::now();
         let presented = self.refresh_tokens.read(text).ok_or(SessionError::InvalidRefreshToken)?;
         let (token, asked_inside, client) = (presented.clone(), asked.clone(), client.clone());
         let lives = Lives::of(&self.settings);

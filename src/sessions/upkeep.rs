@@ -65,6 +65,6 @@ impl Sessions {
         }
         let reloaded = self.keyring.reload(&self.db, now).await;
         *looked_at = Some(Instant::now());
-        reloaded.inspect_err(|error| tracing::warn!(cause = %error, "keys could not be reloaded")).is_ok()
+        reloaded.inspect_err(|error| tracing::warn!(cause = %error, "could not reload keys")).is_ok()
     }
 }

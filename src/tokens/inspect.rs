@@ -54,9 +54,9 @@ pub(crate) fn inspect(token: &str, expected: &Expected, now: Timestamp) -> Inspe
         let fault = if token.is_empty() {
             "it is empty"
         } else if token.contains('.') {
-            "it is no JWT: three parts with JSON in base64url are expected"
+            "it is not a JWT: expected three parts with JSON in base64url"
         } else {
-            "it is no JWT; a refresh token has nothing to show, only the service knows what it stands for"
+            "it is not a JWT; a refresh token is opaque, only the service can read it"
         };
         return Inspected { lines: Vec::new(), faults: vec![fault.to_owned()], verdict: String::new() };
     };
@@ -70,36 +70,37 @@ pub(crate) fn inspect(token: &str, expected: &Expected, now: Timestamp) -> Inspe
     lines.push("claims".to_owned());
     lines.extend(claims.iter().map(|(name, value)| line(name, value, time_of(name, value, now))));
     let left = claims.get("exp").and_then(Value::as_i64).map(|exp| span(exp - now.seconds())).unwrap_or_default();
-    let verdict = format!("good: signed by a key of {}, for {left} more; until then it is a secret", expected.source);
+    let verdict =
+        format!("valid: signed by a key of {}, expires in {left}; keep it secret until then", expected.source);
     Inspected { lines, faults, verdict }
 }
 
 fn check_header(header: &Map<String, Value>, faults: &mut Vec<String>) {
     let typ = header.get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
     if !["at+jwt", "application/at+jwt"].contains(&typ.as_str()) {
-        faults.push("its typ is not at+jwt, so it is no access token".to_owned());
+        faults.push("its typ is not at+jwt, so it is not an access token".to_owned());
     }
     if header.contains_key("crit") {
-        faults.push("its header has crit, which no access token of Keyfob has".to_owned());
+        faults.push("its header has crit, which an access token of Keyfob never has".to_owned());
     }
 }
 
 fn check_signature(token: &str, header: &Map<String, Value>, expected: &Expected, faults: &mut Vec<String>) {
     let source = &expected.source;
     let Some(kid) = header.get("kid").and_then(Value::as_str) else {
-        faults.push("its header names no key (kid)".to_owned());
+        faults.push("its header does not name a key (kid)".to_owned());
         return;
     };
     let Some((_, key)) = expected.keys.iter().find(|(known, _)| known == kid) else {
         let count = expected.keys.len();
-        let why = if count == 0 { "; under HS256 none is published" } else { "" };
+        let why = if count == 0 { "; with HS256 no key is published" } else { "" };
         faults.push(format!("its key {} is not among the {count} of {source}{why}", shown(kid)));
         return;
     };
     if header.get("alg").and_then(Value::as_str) != Some(key.algorithm().as_str()) {
-        faults.push(format!("its alg is not {}, which its key is for", key.algorithm()));
+        faults.push(format!("its alg is not {}, the algorithm of its key", key.algorithm()));
     } else if !key.has_signed(token) {
-        faults.push(format!("its signature is not of the key {} of {source}", shown(kid)));
+        faults.push(format!("its signature does not match the key {} of {source}", shown(kid)));
     }
 }
 
@@ -125,12 +126,12 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp, faults: &mut Vec<Str
     let now = now.seconds();
     for name in TIMES {
         match (claims.get(name).map(Value::as_i64), name) {
-            (Some(None), _) => faults.push(format!("its {name} is no whole number of seconds")),
+            (Some(None), _) => faults.push(format!("its {name} is not a whole number of seconds")),
             (Some(Some(end)), "exp") if end <= now => {
                 faults.push(format!("it expired {} ago", span(now.saturating_sub(end))))
             }
             (Some(Some(start)), "iat" | "nbf") if start > now.saturating_add(CLOCK_SKEW_SECONDS) => {
-                faults.push(format!("its {name} is {} ahead", span(start.saturating_sub(now))));
+                faults.push(format!("its {name} is {} in the future", span(start.saturating_sub(now))));
             }
             _ => {}
         }

@@ -24,13 +24,13 @@ pub enum KeyError {
     #[error("the key cannot be used")]
     Unusable,
     /// The file is not PEM, or holds no private key.
-    #[error("no private key in PEM form (PKCS#8, or what openssl genrsa and openssl ecparam -genkey write) was found")]
+    #[error("found no private key in PEM form (PKCS#8, or as openssl genrsa and openssl ecparam -genkey write it)")]
     NoPrivateKey,
     /// The key is of another kind than `token.algorithm` needs.
-    #[error("the key is not one for {0} (EdDSA: Ed25519, ES256: P-256, RS256: RSA of at least 2048 bits)")]
+    #[error("the key does not fit {0} (EdDSA: Ed25519, ES256: P-256, RS256: RSA of at least 2048 bits)")]
     WrongKind(&'static str),
     /// The key in the database is sealed under another secret than the configured one.
-    #[error("a key in the database is sealed under another token.key_encryption_secret than the configured one")]
+    #[error("a key in the database is encrypted with another token.key_encryption_secret than the configured one")]
     Sealed,
     /// What the database holds is not a key.
     #[error("a key in the database is damaged")]

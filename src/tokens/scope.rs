@@ -47,9 +47,9 @@ pub trait RequiredScope: 'static {
 
 /// Every scope and what it allows, in the order in which a set is written.
 pub(crate) const KNOWN_SCOPES: [(&str, &str); 3] = [
-    ("profile", "Read and change the own account"),
-    ("posts", "Write, change and delete own posts"),
-    ("admin", "Act on everybody's accounts and posts (admins only)"),
+    ("profile", "Read and change your account"),
+    ("posts", "Create, change and delete your posts"),
+    ("admin", "Act on all accounts and posts (admins only)"),
 ];
 
 const ADMIN: &str = "admin";
@@ -117,7 +117,7 @@ impl ScopeSet {
 
 /// A requested scope does not exist.
 #[derive(Debug, thiserror::Error)]
-#[error("A requested scope is unknown or malformed. Known are: profile, posts, admin")]
+#[error("A requested scope is unknown or malformed. Known scopes: profile, posts, admin")]
 pub struct UnknownScope;
 
 #[cfg(test)]

@@ -196,3 +196,27 @@ fn an_unknown_command_or_argument_fails_without_starting_anything() {
         assert!(!run.stderr.is_empty() && !run.stderr.contains("panicked"), "{run:?}");
     }
 }
+
+#[test]
+fn wrong_arguments_are_explained_in_one_line() {
+    let home = Home::new();
+    for (arguments, parts) in [
+        (&["user", "create"][..], &["--email <EMAIL>", "keyfob user create --help"][..]),
+        (&["user"], &["requires a subcommand", "create, sign-out, import", "keyfob user --help"]),
+        (&["user", "create", "--emial", "x"], &["'--emial'", "similar argument exists: '--email'"]),
+        (&["doctor", "--format", "yaml"], &["'yaml'", "possible values: text, json", "keyfob --help"]),
+        (&["serv"], &["'serv'", "'serve'", "keyfob --help"]),
+    ] {
+        let line = home.run(arguments, "").expect_failure();
+        assert!(line.starts_with("keyfob: "), "{line}");
+        for part in parts {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_password_is_called_empty() {
+    let line = Home::new().run(&["user", "create", "--email", "mia@example.com"], "\n").expect_failure();
+    assert!(line.contains("the password is empty"), "{line}");
+}

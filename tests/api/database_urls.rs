@@ -34,7 +34,7 @@ fn a_database_url_that_cannot_be_read_is_refused_by_every_command_without_its_pa
                 let run = home.run(command, "");
                 assert!(!run.stdout.contains("hunter2"), "{command:?}: {run:?}");
                 let line = run.expect_failure();
-                assert!(line.contains(key) && line.contains("allowed: "), "{command:?}: {line}");
+                assert!(line.contains(key) && line.contains("; expected "), "{command:?}: {line}");
                 assert!(!line.contains("hunter2"), "{command:?}: {line}");
             }
         }
@@ -58,7 +58,7 @@ fn a_password_that_is_one_argument_too_many_is_not_repeated() {
     let home = Home::new();
     for command in [&["user", "create", "--email", "mia@example.com", "hunter2"][..], &["migrate", "hunter2"]] {
         let line = home.run(command, "").expect_failure();
-        assert!(line.contains("keyfob --help") && !line.contains("hunter2"), "{line}");
+        assert!(line.contains(" --help)") && !line.contains("hunter2"), "{line}");
     }
 }
 

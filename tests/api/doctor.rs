@@ -69,7 +69,7 @@ fn a_sound_set_up_has_no_findings() {
     let server = Server::at(Arc::new(home(&[])));
     server.sign_up("bob@example.com");
     let output = server.home.run(&["doctor"], "").expect_success();
-    assert_eq!(output, "nothing found\n");
+    assert_eq!(output, "no findings\n");
     assert!(findings(&server.home, &[]).is_empty());
 }
 
@@ -231,7 +231,7 @@ fn a_look_makes_no_database() {
     let path = home.folder().join("none.db");
     home.set("database.url", &format!("sqlite://{}", path.display()));
     let output = home.run(&["doctor"], "").expect_success();
-    assert!(output.starts_with("nothing found\nnot looked at: ") && output.contains("none.db"), "{output}");
+    assert!(output.starts_with("no findings\nnot checked: ") && output.contains("none.db"), "{output}");
     assert!(!path.exists());
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// A library, and where it may be named.
 const LIBRARIES: [(&str, &[&str]); 14] = [
-    ("jsonwebtoken", &["tokens/jwt.rs"]),
-    ("bcrypt", &["passwords/compare.rs", "passwords/compare/"]),
-    ("argon2", &["passwords/formats.rs"]),
+    ("jsonwebtoken", &["tokens/jwt/"]),
+    ("bcrypt", &["passwords/compare/"]),
+    ("argon2", &["passwords/formats/"]),
     ("icu_normalizer", &["unicode.rs"]),
     ("idna", &["unicode.rs"]),
     ("diesel", &["db/", "store.rs"]),
@@ -29,7 +29,7 @@ const BARRIERS: [(&str, &[&str]); 9] = [
     ("routes.rs", &["diesel", "crate::db::schema", "jsonwebtoken", "bcrypt"]),
     ("db/", &["actix_web"]),
     ("config/", &["actix_web", "diesel"]),
-    ("fields.rs", &["actix_web"]),
+    ("fields/", &["actix_web"]),
     ("json.rs", &["actix_web"]),
     ("log/", &["actix_web"]),
     ("", &["lazy_static", "once_cell"]),
@@ -214,6 +214,14 @@ fn each_place_keeps_to_its_side_of_the_barriers() {
         }
     }
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// Not `x.rs` beside `x/`.
+#[test]
+fn a_module_with_a_folder_is_its_mod_rs() {
+    let paths: BTreeSet<String> = sources().into_iter().map(|source| source.path).collect();
+    let has_folder = |path: &&String| paths.iter().any(|other| other.starts_with(&path.replace(".rs", "/")));
+    assert_eq!(paths.iter().filter(has_folder).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]

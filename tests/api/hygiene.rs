@@ -28,14 +28,14 @@ fn a_head_over_64_kib_is_answered_431_and_the_connection_is_closed() {
         let answer = wire.answer(false);
         assert_eq!(answer.header("connection"), Some("close"), "{answer}");
         let problem = answer.expect_error(431);
-        assert_eq!(problem["detail"], "The headers are too large: at most 65536 bytes are taken.");
+        assert_eq!(problem["detail"], "The headers are too large: at most 65536 bytes are allowed.");
         assert_eq!(wire.until_closed(), b"");
     }
     for path in ["/login", "/revoke", "/introspect"] {
         let mut wire = Wire::open(&server.address);
         wire.send(format!("POST {path} HTTP/1.1\r\nHost: keyfob.test\r\nContent-Length: 0\r\n{long}\r\n").as_bytes());
         let error = wire.answer(false).expect_oauth_error(431, "invalid_request");
-        assert_eq!(error["detail"], "The headers are too large: at most 65536 bytes are taken");
+        assert_eq!(error["detail"], "The headers are too large: at most 65536 bytes are allowed");
         assert_eq!(wire.until_closed(), b"");
     }
     let request = format!("{HEALTH}{}\r\n", header_of(63 * 1024));
@@ -86,7 +86,7 @@ fn a_body_that_drips_in_is_answered_408_and_the_connection_is_closed() {
         let answer = wire.answer(false);
         assert_eq!(answer.header("connection"), Some("close"), "{answer}");
         let problem = answer.expect_error(408);
-        assert_eq!(problem["detail"], "The body took too long: it should arrive within 5 seconds.");
+        assert_eq!(problem["detail"], "The body took too long: it must arrive within 5 seconds.");
         assert_eq!(wire.until_closed(), b"");
     }
     for mut wire in log_ins {

@@ -97,6 +97,35 @@ fn the_start_says_where_it_listens_where_the_data_is_and_where_the_docs_are() {
 }
 
 #[test]
+fn the_log_has_lines_of_the_server_library_only_if_they_are_asked_for() {
+    let lines_of_library = |filter: Option<&str>| {
+        let mut home = Home::new();
+        if let Some(filter) = filter {
+            home.set_variable("RUST_LOG", filter);
+        }
+        let mut server = Server::at(std::sync::Arc::new(home));
+        server.signal("TERM");
+        assert_eq!(server.wait(STOP_DEADLINE).code(), Some(0));
+        until("the end of the log", LOG_DEADLINE, || server.log().iter().any(|line| line.contains("\"stopped\"")));
+        assert!(server.log().iter().any(|line| line.contains("\"stopping: ")), "{:?}", server.log());
+        server.log().iter().filter(|line| line.contains("actix_server")).count()
+    };
+    assert_eq!(lines_of_library(None), 0);
+    assert_ne!(lines_of_library(Some("info")), 0);
+    assert_ne!(lines_of_library(Some("info,actix_server=info")), 0);
+}
+
+#[test]
+fn a_wrong_log_filter_stops_the_start() {
+    for filter in ["keyfob=loud", "warning"] {
+        let mut home = Home::new();
+        home.set_variable("RUST_LOG", filter);
+        let line = home.run(&["serve"], "").expect_failure();
+        assert!(line.starts_with("keyfob: RUST_LOG: `") && line.contains("expected a level"), "{line}");
+    }
+}
+
+#[test]
 fn every_line_on_standard_output_is_json() {
     let server = Server::start();
     let bob = server.sign_up("bob@example.com");

@@ -116,12 +116,12 @@ fn login_tells_a_refusal_in_one_line_without_the_password() {
 fn login_sends_no_password_where_others_can_read_it_or_nobody_listens() {
     let home = Home::new();
     let login = |url: &str| home.run(&["login", "--url", url, "--email", "mia@example.com"], PASSWORD).expect_failure();
-    assert!(login("http://id.test").contains("in clear"), "{}", login("http://id.test"));
-    assert!(login("http://192.0.2.1:8000").contains("in clear"));
-    assert!(login("http://localhost.id.test").contains("in clear"));
+    assert!(login("http://id.test").contains("unencrypted"), "{}", login("http://id.test"));
+    assert!(login("http://192.0.2.1:8000").contains("unencrypted"));
+    assert!(login("http://localhost.id.test").contains("unencrypted"));
     assert!(login("http://127.0.0.1:1").contains("cannot be reached"));
     for url in ["nonsense", "127.0.0.1:8000", "ftp://127.0.0.1", "http://", ""] {
-        assert!(login(url).contains("is no http:// or https:// URL"), "{}", login(url));
+        assert!(login(url).contains("is not an http:// or https:// URL"), "{}", login(url));
     }
 }
 
@@ -137,7 +137,7 @@ fn fault(run: crate::support::Run, token: &str) -> String {
     assert!(signature.is_empty() || !run.stdout.contains(signature), "{run:?}");
     assert!(!run.stdout.contains("good:"), "{run:?}");
     let line = run.expect_failure();
-    line.strip_prefix("keyfob: the token is not good: ").unwrap_or_else(|| panic!("{line}")).trim_end().to_owned()
+    line.strip_prefix("keyfob: the token is not valid: ").unwrap_or_else(|| panic!("{line}")).trim_end().to_owned()
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn token_inspect_shows_a_good_token_but_not_its_signature() {
         let mia = server.sign_up("mia@example.com");
         let signature = mia.token.rsplit('.').next().unwrap();
         let shown = inspect(&server.home, &[], &mia.token).expect_success();
-        for text in [algorithm, "at+jwt", "client_id", "profile posts", ", in 1 min", "good: signed by", "secret"] {
+        for text in [algorithm, "at+jwt", "client_id", "profile posts", ", in 1 min", "valid: signed by", "secret"] {
             assert!(shown.contains(text), "{text} in {shown}");
         }
         assert!(!shown.contains(signature) && !shown.contains(&mia.token), "{shown}");
@@ -174,7 +174,7 @@ fn token_inspect_takes_the_keys_of_a_url() {
     let secret = Server::with_hs256();
     let bob = secret.sign_up("bob@example.com");
     let run = inspect(&elsewhere, &["--url", &format!("http://{}", secret.address)], &bob.token);
-    assert!(self::fault(run, &bob.token).contains("under HS256 none is published"));
+    assert!(self::fault(run, &bob.token).contains("with HS256 no key is published"));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn token_inspect_tells_each_reason_why_a_token_is_not_good() {
         ("iss", json!("http://evil.test"), "its issuer is http://evil.test, not http://id.test"),
         ("aud", json!(["a", "b"]), "its audience is [\"a\",\"b\"], not keyfob"),
         ("nbf", json!(4_000_000_000_i64), "its nbf is "),
-        ("exp", json!("soon"), "its exp is no whole number of seconds"),
+        ("exp", json!("soon"), "its exp is not a whole number of seconds"),
         ("client_id", Value::Null, "it lacks client_id"),
     ];
     for (claim, value, expected) in cases {
@@ -206,8 +206,8 @@ fn token_inspect_tells_each_reason_why_a_token_is_not_good() {
     }
     let cut = mia.token.rsplit_once('.').unwrap().0;
     let told = fault(inspect(home, &[], &format!("{cut}.AAAA")), "x.AAAA");
-    assert!(told.contains("its signature is not of the key"), "{told}");
-    for (token, expected) in [("", "it is empty"), ("a.b.c", "it is no JWT"), ("kfr_0123456789", "a refresh token")] {
+    assert!(told.contains("its signature does not match the key"), "{told}");
+    for (token, expected) in [("", "it is empty"), ("a.b.c", "it is not a JWT"), ("kfr_0123456789", "a refresh token")] {
         let told = fault(inspect(home, &[], token), "");
         assert!(told.contains(expected), "{told}");
     }

@@ -96,7 +96,7 @@ fn expect_shown(server: &Server, pair: Pair) {
 }
 
 fn failures(server: &Server) -> usize {
-    server.log().iter().filter(|line| line.contains("the certificate was not reloaded")).count()
+    server.log().iter().filter(|line| line.contains("could not reload the certificate")).count()
 }
 
 #[test]

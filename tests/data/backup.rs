@@ -66,7 +66,7 @@ fn a_backup_under_load_holds_all_that_was_acknowledged_before_and_can_be_served(
         let after = noted.lock().expect("a lock").len();
         until("posts after the backup", PATIENCE, || noted.lock().expect("a lock").len() >= after + 50);
     });
-    assert!(printed.contains("users\t1\n") && printed.contains("checked and on the disk"), "{printed}");
+    assert!(printed.contains("users\t1\n") && printed.contains("verified and synced to disk"), "{printed}");
     let rows: usize = printed.lines().find_map(|line| line.strip_prefix("posts\t")?.parse().ok()).expect("posts");
     let all = noted.lock().expect("a lock").len();
     assert!((before.len()..all).contains(&rows), "{} before, {rows} backed up, {all} in all", before.len());

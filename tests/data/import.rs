@@ -141,11 +141,11 @@ fn faulty_rows_are_reported_and_the_others_kept() {
             (4, "email: Input should be an e-mail address"),
             (5, "password_hash: Input should be a password hash"),
             (6, "full_name: String should have at most 200 characters; id: "),
-            (7, "the row has 2 values, the header 5"),
+            (7, "the row has 2 values, but the header has 5"),
             (8, "email: Field required"),
             (9, "password_hash: Field required"),
-            (10, "email: is that of line 2"),
-            (12, "id: is that of line 11"),
+            (10, "email: line 2 has it already"),
+            (12, "id: line 11 has it already"),
         ],
     );
     let server = Server::at(home);
@@ -160,7 +160,7 @@ fn rows_of_jsonl_that_are_no_objects_are_reported() {
     let user = json!({"email": "a@example.com", "password_hash": HASH});
     let file = format!("{user}\n[\"{HASH}\"]\n{{\"email\": \"b@example.com\", \"password_hash\": \"{HASH}\"\n7\n");
     let run = import(&home, "users.jsonl", &file);
-    expect_refused(&run, 1, &[(2, "is no JSON object"), (3, "is no JSON object"), (4, "is no JSON object")]);
+    expect_refused(&run, 1, &[(2, "is not a JSON object"), (3, "is not a JSON object"), (4, "is not a JSON object")]);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn accounts_that_are_there_are_refused_in_any_case() {
     let file =
         format!("email,password_hash,id\nBOB@example.com,{HASH},\nada@example.com,{HASH},1\ncy@example.com,{HASH},7\n");
     let run = import(&home, "users.csv", &file);
-    expect_refused(&run, 1, &[(2, "email: an account has it already"), (3, "id: an account has it already")]);
+    expect_refused(&run, 1, &[(2, "email: an account already has it"), (3, "id: an account already has it")]);
     let run = import(&home, "users.csv", &file);
     expect_refused(&run, 0, &[(2, "email"), (3, "id"), (4, "email")]);
 }
@@ -181,9 +181,9 @@ fn addresses_that_are_the_same_in_another_form_are_refused() {
     let rows = ["mia@bücher.example", "Mia@xn--bcher-kva.example", "jose\u{301}@example.com", "JOSÉ@example.com"];
     let rows: String = rows.iter().map(|email| format!("{email},{HASH}\n")).collect();
     let run = import(&home, "users.csv", &format!("email,password_hash\n{rows}"));
-    expect_refused(&run, 2, &[(3, "email: is that of line 2"), (5, "email: is that of line 4")]);
+    expect_refused(&run, 2, &[(3, "email: line 2 has it already"), (5, "email: line 4 has it already")]);
     let again = import(&home, "users.csv", &format!("email,password_hash\nMIA@BÜCHER.example,{HASH}\n"));
-    expect_refused(&again, 0, &[(2, "email: an account has it already")]);
+    expect_refused(&again, 0, &[(2, "email: an account already has it")]);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn the_id_of_a_deleted_account_is_given_to_no_other() {
     let dry = server.home.run(&["user", "import", "--dry-run", "users.csv"], "");
     assert_eq!((dry.code, dry.stdout.as_str()), (Some(1), "would import 2, refused 1\n"), "{dry:?}");
     let run = import(&server.home, "users.csv", &file);
-    expect_refused(&run, 2, &[(2, "id: an account that was deleted had it")]);
+    expect_refused(&run, 2, &[(2, "id: a deleted account had it")]);
     assert_eq!(log_in(&server, "bob@example.com", HASHED), 400);
     server.get(&url).expect_error(404);
 
@@ -237,7 +237,7 @@ fn the_id_of_a_deleted_account_is_given_to_no_other() {
     server.home.database.execute("DELETE FROM users WHERE email_key = 'eve@example.com'");
     let run =
         import(&server.home, "users.csv", &format!("email,password_hash,id\nfay@example.com,{HASH},{}\n", id + 5));
-    expect_refused(&run, 0, &[(2, "id: an account that was deleted had it")]);
+    expect_refused(&run, 0, &[(2, "id: a deleted account had it")]);
 }
 
 #[test]

@@ -140,6 +140,6 @@ fn a_line_of_jsonl_that_is_cut_off_is_refused_and_all_others_are_imported() {
         let row = |name: &str| json!({"email": format!("{name}@example.com"), "password_hash": HASH}).to_string();
         let cut = r#"{"email": "bob@example.com", "full_name": "Bob, "password_hash": "HASH"}"#.replace("HASH", HASH);
         let text = [row("ada"), cut, String::new(), "{\"email\": \"x".to_owned(), row("cy")].join(end);
-        expect(&import(&home, "users.jsonl", &text), 2, &[(2, "is no JSON object"), (4, "is no JSON object")]);
+        expect(&import(&home, "users.jsonl", &text), 2, &[(2, "is not a JSON object"), (4, "is not a JSON object")]);
     }
 }

@@ -18,7 +18,7 @@ fn number(home: &Home, expression: &str) -> u32 {
 fn a_seeded_database_has_that_many_accounts_and_posts_and_gives_out_the_next_ids() {
     let home = Arc::new(Home::new());
     let output = seed(&home, 30, 2500).expect_success();
-    assert_eq!(output, "made 30 accounts, user000001@example.com and on, and 2500 posts\n");
+    assert_eq!(output, "created 30 accounts, user000001@example.com and so on, and 2500 posts\n");
     assert_eq!(number(&home, "(SELECT COUNT(*) FROM users)"), 30);
     assert_eq!(number(&home, "(SELECT COUNT(DISTINCT password_hash) FROM users)"), 1);
     assert_eq!(number(&home, "(SELECT COUNT(*) FROM posts)"), 2500);

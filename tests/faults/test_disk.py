@@ -12,7 +12,7 @@ DISK = Path(os.environ["DISK"])
 DISK_BYTES = 4 << 20
 ROOM_BYTES = 1 << 20
 ROUNDS = 300
-CANNOT_STORE = "Nothing can be stored at the moment"
+CANNOT_STORE = "Data cannot be stored at the moment"
 
 
 def mount(*arguments):
@@ -129,7 +129,7 @@ class FullDisk(OnADisk):
 
     def test_a_start_on_a_full_disk_says_so_in_one_line(self):
         self.fill()
-        self.expect_refused_start("disk is full", "make room on the disk")
+        self.expect_refused_start("disk is full", "free space on its disk")
         self.filler.unlink()
         self.service.log = WORK / "log of a full disk"
         self.service.start()

@@ -56,7 +56,7 @@ def test_the_accounts_of_a_template_move(home, page, postgres):
         done = home.run(block, code=1)
         assert done.stdout == f"{verb} {moved}, refused 1\n"
         # The name with a line break makes one row two lines.
-        assert done.stderr == "line 12: email: is that of line 3\n"
+        assert done.stderr == "line 12: email: line 3 has it already\n"
     assert_kept(home, rows, [*PASSLIB, *PWDLIB])
     start, log_in = page.blocks("Log in")
     home.start(start)

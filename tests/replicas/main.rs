@@ -13,6 +13,7 @@
     clippy::disallowed_methods,
     reason = "a test that meets something unexpected should stop there and say where"
 )]
+#![allow(clippy::too_many_lines, reason = "a table of cases is one test, and so is the story of a failure")]
 #![allow(unreachable_pub, reason = "nothing is outside of a test binary: `pub` marks what the tests may use")]
 
 #[path = "../api/support/mod.rs"]

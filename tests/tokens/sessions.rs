@@ -322,7 +322,7 @@ fn an_administrator_s_command_ends_all_sessions_of_one_account_and_no_other() {
     for account in ["BOB@example.com".to_owned(), bob.id().to_string()] {
         let sessions = [server.log_in(BOB), second.log_in(BOB)];
         let said = server.home.run(&["user", "sign-out", &account], "").expect_success();
-        assert_eq!(said, format!("signed out account {} ({BOB}) everywhere\n", bob.id()));
+        assert_eq!(said, format!("ended all sessions of account {} ({BOB})\n", bob.id()));
         for session in &sessions {
             expect_ended(&server, session);
             expect_ended(&second, session);

@@ -80,7 +80,7 @@ impl<R: BufRead> Rows<R> {
 }
 
 const NOT_CLOSED: &str = "a quote is not closed";
-const AFTER_QUOTE: &str = "a quote is not closed, or one in a value is not doubled";
+const AFTER_QUOTE: &str = "a quote is not closed, or a quote inside a value is not doubled";
 
 /// Where a line ends within its row.
 enum Place {

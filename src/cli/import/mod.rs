@@ -143,10 +143,10 @@ impl Run {
     fn claim(&mut self, user: ForeignUser, line: u64) -> Result<ForeignUser, String> {
         let key = user.email.key();
         if let Some(first) = self.emails.get(&key) {
-            return Err(format!("email: is that of line {first}"));
+            return Err(format!("email: line {first} has it already"));
         }
         if let Some(first) = user.id.and_then(|id| self.ids.get(&id)) {
-            return Err(format!("id: is that of line {first}"));
+            return Err(format!("id: line {first} has it already"));
         }
         self.emails.insert(key, line);
         self.ids.extend(user.id.map(|id| (id, line)));

@@ -52,7 +52,7 @@ impl Source {
         match extension.as_deref() {
             Some("csv") => Ok(Self::Csv(Box::new(CsvSource::new(file()?).map_err(fault)?))),
             Some("jsonl") => Ok(Self::Jsonl(JsonlSource { reader: file()?, line: 0, ignored: BTreeSet::new() })),
-            _ => Err(fault("the name should end in .csv or .jsonl".into())),
+            _ => Err(fault("the file name must end in .csv or .jsonl".into())),
         }
     }
 
@@ -112,12 +112,12 @@ impl CsvSource {
     fn named(&self, row: &[Vec<u8>]) -> Result<Map<String, Value>, String> {
         let (found, expected) = (row.len(), self.columns.len());
         if found != expected {
-            return Err(format!("the row has {found} values, the header {expected}"));
+            return Err(format!("the row has {found} values, but the header has {expected}"));
         }
         let mut values = Map::new();
         for (value, column) in row.iter().zip(&self.columns) {
             let Some(column) = column else { continue };
-            let text = std::str::from_utf8(value).map_err(|_| format!("{column}: is not in UTF-8"))?;
+            let text = std::str::from_utf8(value).map_err(|_| format!("{column}: is not valid UTF-8"))?;
             // CSV cannot tell an absent value from an empty text.
             if !text.is_empty() {
                 values.insert((*column).to_owned(), text.into());
@@ -139,7 +139,7 @@ fn columns(header: &[Vec<u8>]) -> Result<(Vec<Option<&'static str>>, BTreeSet<St
         if known.is_none() {
             ignored.insert(name.trim().to_owned());
         } else if columns.contains(&known) {
-            return Err(format!("the column {} is there twice", name.trim()));
+            return Err(format!("the column {} appears twice", name.trim()));
         }
         columns.push(known);
     }
@@ -170,7 +170,7 @@ impl JsonlSource {
 
     fn values(&mut self, text: &[u8]) -> Result<Map<String, Value>, String> {
         // serde's message would repeat the content.
-        let object: Map<String, Value> = serde_json::from_slice(text).map_err(|_| "is no JSON object".to_owned())?;
+        let object: Map<String, Value> = serde_json::from_slice(text).map_err(|_| "is not a JSON object".to_owned())?;
         let (known, unknown): (Map<_, _>, Map<_, _>) =
             object.into_iter().partition(|(name, _)| known_column(name).is_some());
         self.ignored.extend(unknown.into_iter().map(|(name, _)| name));

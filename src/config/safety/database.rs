@@ -26,12 +26,12 @@ fn unproven_server(key: &str, url: &DatabaseUrl, values: &Values) -> Option<Find
         return None;
     }
     let fault = match mode.as_str() {
-        PLAIN => format!("{server} is another machine, and all that is sent to it can be read and changed on the way"),
-        _ => format!("{server} is another machine, and with sslmode={mode} it need not prove who it is"),
+        PLAIN => format!("{server} is another machine, and the unencrypted traffic can be read and changed on the way"),
+        _ => format!("{server} is another machine, and sslmode={mode} does not verify its identity"),
     };
-    let build = if cfg!(feature = "postgres-tls") { "" } else { "build with `--features postgres-tls`, and set " };
+    let build = if cfg!(feature = "postgres-tls") { "" } else { "build with `--features postgres-tls`, and " };
     let remedy = format!(
-        "{build}sslmode=verify-full&sslrootcert=FILE in the URL; if nobody else is in that network, production takes \
+        "{build}set sslmode=verify-full&sslrootcert=FILE in the URL; in a network of its own, production accepts \
          sslmode=disable"
     );
     let finding = Finding::new(key, fault, remedy, TLS_INSIDE);
@@ -45,7 +45,7 @@ fn remote_server(url: &PostgresUrl<'_>, values: &Values) -> Option<String> {
     let addresses = url.parameter("hostaddr").filter(is_given);
     let hosts = url.hosts();
     if addresses.is_none() && hosts.is_none() && service(url, values).is_some() {
-        return Some("the server of a service file".to_owned());
+        return Some("the server that a service file names".to_owned());
     }
     let addresses = addresses.or_else(|| of_process("PGHOSTADDR")).unwrap_or_default();
     let hosts = hosts.or_else(|| of_process("PGHOST")).unwrap_or_default();

@@ -65,7 +65,7 @@ fn a_missing_key_file_is_a_fault_everywhere() {
 fn production_refuses_a_plain_http_issuer() {
     let line = line_of(production(&[("KEYFOB__TOKEN__ISSUER", "http://id.test")]));
     assert!(
-        line.starts_with("token.issuer: `http://id.test` is plain HTTP, which production refuses; allowed: https://")
+        line.starts_with("token.issuer: `http://id.test` is plain HTTP, which production refuses; use an https:// URL")
     );
     let line = line_of(production(&[("KEYFOB__TOKEN__ISSUER", "http://127.0.0.1:8000")]));
     assert!(line.starts_with("token.issuer: "), "{line}");
@@ -95,7 +95,7 @@ fn production_refuses_weak_secrets_without_showing_them() {
     for secret in WEAK_SECRETS {
         assert!(load(&[], &[hs256, ("KEYFOB__TOKEN__SECRET", secret)]).is_ok());
         let line = line_of(production(&[hs256, ("KEYFOB__TOKEN__SECRET", secret)]));
-        assert!(line.starts_with("token.secret: ") && line.contains("which production refuses; allowed: "), "{line}");
+        assert!(line.starts_with("token.secret: ") && line.contains("which production refuses; use random bytes"), "{line}");
         assert!(!line.contains(secret), "{line}");
         let line = line_of(production(&[("KEYFOB__TOKEN__KEY_ENCRYPTION_SECRET", secret)]));
         assert!(line.starts_with("token.key_encryption_secret: "), "{line}");
@@ -143,7 +143,7 @@ fn production_refuses_a_key_file_that_others_can_read() {
     }
     for mode in [0o640, 0o604, 0o660, 0o620] {
         let line = line_of(with_mode(mode));
-        assert!(line.starts_with("token.private_key_file: `key.pem` is open to other users"), "{line}");
+        assert!(line.starts_with("token.private_key_file: `key.pem` is accessible to other users"), "{line}");
         assert!(line.contains(&format!("mode {mode:04o}")) && line.contains("0600"), "{line}");
         load_in(&dir, &env[1..]).unwrap();
     }

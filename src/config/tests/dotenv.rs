@@ -77,7 +77,7 @@ fn malformed_dotenv_is_named_by_line() {
     let good = "# it's a comment\n\nKEYFOB__TOKEN__AUDIENCE='two\nlines'\n\n# more\n";
     for (bad, at) in [("hunter2 hunter2", 7), ("\n# x\nA=hunter2 b\nB=1", 9), ("A='hunter2\nB=1\nC=2", 7)] {
         let line = line_of(load(&[(".env", &format!("{good}{bad}"))], &[]));
-        assert!(line.starts_with(&format!(".env line {at}: cannot be read; allowed: NAME=value")), "{line}");
+        assert!(line.starts_with(&format!(".env line {at}: cannot be read; expected NAME=value")), "{line}");
         assert!(!line.contains("hunter2"), "{line}");
     }
     // Longer than one read.

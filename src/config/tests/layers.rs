@@ -44,14 +44,14 @@ fn an_environment_without_a_file_is_refused_unless_it_is_a_known_one() {
     assert_eq!(production(&[("KEYFOB_ENV", "Production")]).unwrap().environment, Environment::Production);
 
     let line = line(&[("KEYFOB_ENV", "prodution")]);
-    assert!(line.starts_with("KEYFOB_ENV: `prodution` has no config/prodution.toml"), "{line}");
+    assert!(line.starts_with("KEYFOB_ENV: `prodution` is unknown: config/prodution.toml does not exist"), "{line}");
     assert!(line.contains("did you mean `production`?"), "{line}");
 }
 
 #[test]
 fn an_environment_name_is_no_path() {
     for name in ["../x", "a/b", "a.b", "a b", "C:x"] {
-        assert!(line(&[("KEYFOB_ENV", name)]).contains("is no name of an environment"));
+        assert!(line(&[("KEYFOB_ENV", name)]).contains("is not a valid environment name"));
     }
 }
 
@@ -79,16 +79,19 @@ fn unknown_keys_in_files_are_refused_with_the_nearest() {
         ("token.access_ttl = 5", "token.access_ttl_seconds"),
         ("tokens.private-key-file = 'x'", "token.private_key_file"),
         ("token.key_encryption_secert = 'x'", "token.key_encryption_secret"),
+        ("server.port = 8000", "server.bind"),
+        ("server.host = 'x'", "server.bind"),
     ];
     for (text, meant) in cases {
         let line = unknown(text);
         assert!(line.contains(&format!("unknown key, did you mean `{meant}`?")), "{line}");
     }
-    assert!(unknown("token.colour = 1").starts_with("token.colour: unknown key; allowed: "));
+    assert!(unknown("token.colour = 1").starts_with("token.colour: unknown key; `keyfob config` lists"));
     let line = unknown("[mail]\nsmtp = 'hunter2'");
-    assert!(line.starts_with("mail.smtp: unknown key; allowed: ") && !line.contains("hunter2"), "{line}");
+    assert!(line.starts_with("mail.smtp: unknown key; `keyfob config` lists") && !line.contains("hunter2"), "{line}");
+    assert!(unknown("log.level = 'warn'").contains("RUST_LOG=warn"));
     assert!(unknown("[zzz]").starts_with("zzz: unknown key"));
-    assert!(unknown("server = 5").starts_with("server: is a section, not a key; allowed: server.bind, "));
+    assert!(unknown("server = 5").starts_with("server: is a section, not a key; its keys are server.bind, "));
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn unreadable_files_are_named() {
 
     let dir = place(&[("config/x", "")]);
     fs::write(dir.path().join(".env"), b"A=\xff").unwrap();
-    assert_eq!(line_of(load_in(&dir, &[])), ".env: is not UTF-8");
+    assert_eq!(line_of(load_in(&dir, &[])), ".env: is not valid UTF-8");
 
     let dir = place(&[("config/default.toml", "\u{feff}token.audience = 'bom'\r\n")]);
     assert_eq!(load_in(&dir, &[]).unwrap().token.audience, "bom");

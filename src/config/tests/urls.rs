@@ -10,8 +10,8 @@ use crate::config::DatabaseUrl;
 /// Origin, and a word of its error.
 const BAD_ORIGINS: &[(&str, &str)] = &[
     ("*", "every site"),
-    ("null", "no origin"),
-    ("app.test", "no origin"),
+    ("null", "is not an origin"),
+    ("app.test", "is not an origin"),
     ("https://app.test/", "trailing slash"),
     ("https://app.test/x", "path"),
     ("https://app.test?x", "path"),
@@ -81,12 +81,12 @@ fn root_paths_are_plain_paths() {
         ("auth", "does not start with a slash"),
         ("/", "trailing slash"),
         ("/auth/", "trailing slash"),
-        ("//auth", "no plain path"),
-        ("/auth/../x", "no plain path"),
-        ("/a b", "no plain path"),
-        ("/a%20b", "no plain path"),
-        ("/a?b", "no plain path"),
-        ("/{id}", "no plain path"),
+        ("//auth", "is not a plain path"),
+        ("/auth/../x", "is not a plain path"),
+        ("/a b", "is not a plain path"),
+        ("/a%20b", "is not a plain path"),
+        ("/a?b", "is not a plain path"),
+        ("/{id}", "is not a plain path"),
         ("https://id.test/auth", "does not start with a slash"),
     ];
     for (root_path, fault) in bad {
@@ -110,7 +110,7 @@ fn sqlite_urls_name_a_file() {
     }
     for text in ["sqlite://", "sqlite://data/", "sqlite://x.db?mode=ro", "sqlite://file:x.db"] {
         let fault = path(text).unwrap_err();
-        assert!(fault.contains("allowed: sqlite://FILE or postgres://"), "{fault}");
+        assert!(fault.contains("expected sqlite://FILE or postgres://"), "{fault}");
     }
 }
 
@@ -118,7 +118,7 @@ fn sqlite_urls_name_a_file() {
 fn other_database_urls_are_refused_without_being_shown() {
     for text in ["", "keyfob.db", "sqlite:keyfob.db", "mysql://ann:hunter2@h/d", "SQLITE://x"] {
         let line = line(&[("KEYFOB__DATABASE__URL", text)]);
-        assert!(line.starts_with("database.url: is no URL of a known database; allowed: sqlite://FILE"));
+        assert!(line.starts_with("database.url: is not the URL of a supported database; expected sqlite://FILE"));
         assert!(line.contains("postgres://USER:PASSWORD@HOST:PORT/NAME"), "{line}");
         assert!(!line.contains("hunter2"), "{line}");
         assert!(DatabaseUrl::try_from(text.to_owned()).is_err());
@@ -154,11 +154,11 @@ fn postgres_urls_show_no_password() {
 fn postgres_passwords_that_would_be_cut_elsewhere_are_refused() {
     for text in ["postgres://a:p@ss@h/d", "postgres://a:p/w@h/d", "postgres://a:p?w@h/d", "postgres://a:p#w@h/d"] {
         let fault = text.parse::<DatabaseUrl>().unwrap_err().to_string();
-        assert!(fault.contains("percent-encoded") && !fault.contains(":p"), "{fault}");
+        assert!(fault.contains("percent-encode it") && !fault.contains(":p"), "{fault}");
     }
     for text in ["postgres://a:hunter2/d", "postgres://[::1]:hunter2", "postgres://h:1,h:hunter2/d"] {
         let fault = text.parse::<DatabaseUrl>().unwrap_err().to_string();
-        assert!(fault.contains("port that is no number") && !fault.contains("hunter2"), "{fault}");
+        assert!(fault.contains("port that is not a number") && !fault.contains("hunter2"), "{fault}");
     }
     for text in ["postgres://a:memory:@h/d", "postgres://[::1]:5432,h,h:1/d", "postgresql:///d", "postgres://a@h:/d"] {
         assert!(text.parse::<DatabaseUrl>().is_ok(), "{text}");
@@ -219,12 +219,12 @@ const UNREADABLE: &[(&str, &str)] = &[
     ("postgres://ann:hunter2%4@db.test/k", "%25"),
     ("postgres://ann:hunter2%00@db.test/k", "%25"),
     ("postgres://db.test/k?password=hunter2%2", "%25"),
-    ("postgres://db.test/k?passwd=hunter2", "small letters"),
-    ("postgres://db.test/k?PASSWORD=hunter2", "small letters"),
-    ("postgres://db.test/k?Password=hunter2", "small letters"),
-    ("postgres://db.test/k?pass%77ord=hunter2", "small letters"),
+    ("postgres://db.test/k?passwd=hunter2", "lower case"),
+    ("postgres://db.test/k?PASSWORD=hunter2", "lower case"),
+    ("postgres://db.test/k?Password=hunter2", "lower case"),
+    ("postgres://db.test/k?pass%77ord=hunter2", "lower case"),
     ("postgres://db.test/k?sslmode=prefer&&password=hunter2", "without `=`"),
-    ("postgres://db.test/k?=hunter2", "small letters"),
+    ("postgres://db.test/k?=hunter2", "lower case"),
     ("postgres://db.test/k? password=hunter2", "%20"),
     ("postgres://db.test/k?password =hunter2", "%20"),
     ("postgres://db.test/k?sslmode=prefer&\u{a0}password=hunter2", "%20"),
@@ -246,7 +246,7 @@ const UNREADABLE: &[(&str, &str)] = &[
 fn postgres_urls_that_libpq_could_not_read_are_refused_with_what_to_write_and_without_the_value() {
     for (text, what) in UNREADABLE {
         let fault = text.parse::<DatabaseUrl>().unwrap_err().to_string();
-        assert!(fault.contains(what) && fault.contains("allowed: "), "{text}: {fault}");
+        assert!(fault.contains(what) && fault.contains("; expected "), "{text}: {fault}");
         assert!(!fault.contains("hunter2"), "{fault}");
         for key in ["DATABASE__URL", "DATABASE__READ_URL"] {
             let primary = ("KEYFOB__DATABASE__URL", "postgres://ann@db.test/k");

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
+use super::open::STATEMENT_SECONDS;
 use super::threads::Threads;
 use super::watch::Watch;
-use crate::db::connection::STATEMENT_SECONDS;
 use crate::db::error::StoreError;
 
 /// Time limits of calls.
@@ -64,7 +64,7 @@ impl Call {
         let turn = timeout_at(self.wait_until.into(), Arc::clone(turns).acquire_owned()).await;
         turn.ok()
             .and_then(Result::ok)
-            .ok_or_else(|| StoreError::Unavailable("too many calls wait for the database".into()))
+            .ok_or_else(|| StoreError::Unavailable("too many calls are waiting for the database".into()))
     }
 
     /// Runs the work on a blocking thread, and returns at the call's end, whether or not the work is done by then.
@@ -78,7 +78,7 @@ impl Call {
         work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let end = self.end;
-        let ended = || StoreError::Unavailable("the service ends".into());
+        let ended = || StoreError::Unavailable("the service is stopping".into());
         let task = threads.run(move || work(&self)).ok_or_else(ended)?;
         let done = match end {
             Some(end) => timeout_at(end.into(), task).await.map_err(|_| late())?,
@@ -92,5 +92,5 @@ impl Call {
 }
 
 pub(in crate::db) fn late() -> StoreError {
-    StoreError::Unavailable("it did not answer in time; what was to be written may have been kept".into())
+    StoreError::Unavailable("it did not answer in time; a write may have been stored nevertheless".into())
 }

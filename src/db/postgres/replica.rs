@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use diesel::ConnectionError;
 
 use super::call::Call;
+use super::open::REPLICA_SECONDS;
 use super::threads::Threads;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::db::connection::{Conn, Manager, REPLICA_SECONDS};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 use crate::db::pool::Connections;
 
 /// How long to avoid a replica after a failure.
@@ -92,14 +94,14 @@ impl Replica {
 
     fn trust(&self) {
         if self.try_again_at.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            tracing::info!("the read replica answers again");
+            tracing::info!("the read replica is available again");
         }
     }
 
     fn distrust(&self, error: &StoreError) {
         let until = Instant::now() + DISTRUST;
         if self.try_again_at.lock().unwrap_or_else(PoisonError::into_inner).replace(until).is_none() {
-            tracing::warn!(cause = %error, "the read replica failed; the primary is read");
+            tracing::warn!(cause = %error, "the read replica failed; reading from the primary");
         }
     }
 }

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use diesel::sql_types::{Array, Integer};
 use diesel::{RunQueryDsl, sql_query};
 
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 
 /// Time between two checks for overdue commits.
 const ROUND: Duration = Duration::from_secs(1);
@@ -84,9 +85,11 @@ fn run(sessions: &Sessions, manager: &Manager, closed: &Receiver<()>) {
         let panicked = |_| Err(StoreError::Internal("a panic".into()));
         match catch_unwind(AssertUnwindSafe(|| end_sessions(manager, &late))).unwrap_or_else(panicked) {
             Ok(0) => {}
-            Ok(count) => tracing::warn!(count, "no standby confirms: connections ended whose commits waited for one"),
+            Ok(count) => {
+                tracing::warn!(count, "no standby confirms commits: ended the connections that were waiting for one")
+            }
             // The next round retries; the pool logs that PostgreSQL is unreachable.
-            Err(error) => tracing::debug!(cause = %error, "late commits could not be looked for"),
+            Err(error) => tracing::debug!(cause = %error, "could not look for late commits"),
         }
     }
 }

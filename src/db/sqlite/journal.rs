@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use diesel::connection::SimpleConnection;
 
+use super::open::SQLITE_PATIENCE;
 use crate::config::DatabaseUrl;
-use crate::db::connection::{Conn, SQLITE_PATIENCE};
+use crate::db::connection::Conn;
 
 /// Four times the size at which SQLite copies.
 const LARGE: u64 = 16 * 1024 * 1024;
@@ -53,7 +54,7 @@ impl Journal {
 mod tests {
     use super::*;
     use crate::config::DatabaseSettings;
-    use crate::db::connection::Manager;
+    use crate::db::manager::Manager;
     use crate::db::migrate;
 
     const WRITE: &str = "INSERT INTO things VALUES (randomblob(100000))";

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::config::{DatabaseSettings, DatabaseUrl};
     use crate::db::Db;
-    use crate::db::connection::Manager;
+    use crate::db::manager::Manager;
 
     const ADD_ONE: &str = "INSERT INTO things DEFAULT VALUES";
 

@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 
 use super::journal::Journal;
 use super::snapshot::Commits;
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 use crate::metrics::Queue;
 
 /// Most writes that share one commit.
@@ -119,7 +120,7 @@ impl Writer {
 }
 
 fn not_begun() -> StoreError {
-    StoreError::Unavailable("the write was not begun".into())
+    StoreError::Unavailable("the write was not started".into())
 }
 
 /// Opens a connection that can write. If the disk is read-only, SQLite silently opens the file for reading, and would
@@ -132,7 +133,7 @@ fn open(manager: &Manager) -> Result<Conn, StoreError> {
 
 /// Refuses all waiting writes: they have waited as long as the first.
 fn refuse(first: Job, waiting: &Receiver<Job>, error: &StoreError) -> Option<Conn> {
-    tracing::warn!(cause = %error, "no write lock");
+    tracing::warn!(cause = %error, "could not get the write lock");
     for job in std::iter::once(first).chain(waiting.try_iter()) {
         job(None)(Err(error));
     }
@@ -168,9 +169,9 @@ fn run_batch(mut conn: Conn, first: Job, waiting: &Receiver<Job>, commits: &Comm
 /// After a panic the connection's state is unknown. Closing it rolls back the writes that shared a commit with the one
 /// that panicked. That one's caller notices because its channel closes.
 fn give_up(answers: Vec<Answer>) -> Option<Conn> {
-    tracing::error!(writes = answers.len(), "a write panicked, and those beside it were not kept");
+    tracing::error!(writes = answers.len(), "a write panicked; the other writes of its batch were rolled back");
     for answer in answers {
-        answer(Err(&StoreError::Unavailable("a write beside this one failed".into())));
+        answer(Err(&StoreError::Unavailable("another write of the same batch failed".into())));
     }
     None
 }

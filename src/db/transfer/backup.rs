@@ -13,8 +13,9 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_que
 
 use super::catalog;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 
 /// Suffix of the file's name while it is being written.
 const UNFINISHED: &str = ".unfinished";
@@ -22,11 +23,11 @@ const UNFINISHED: &str = ".unfinished";
 /// Why a backup failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
-    #[error("{url} is backed up by PostgreSQL's own tool: pg_dump --format=custom --file={} DATABASE-URL", .file.display())]
+    #[error("{url} is PostgreSQL: back it up with pg_dump --format=custom --file={} DATABASE-URL", .file.display())]
     Postgres { url: String, file: PathBuf },
-    #[error("database {0}: there is no such file")]
+    #[error("database {0}: the file does not exist")]
     NoDatabase(String),
-    #[error("{}: there is such a file already, and a backup replaces none", .0.display())]
+    #[error("{}: the file already exists, and a backup never replaces one", .0.display())]
     Exists(PathBuf),
     #[error("{}: {cause}", .file.display())]
     File { file: PathBuf, cause: io::Error },
@@ -34,7 +35,7 @@ pub(crate) enum BackupError {
     Open(#[from] OpenError),
     #[error("{0}")]
     Store(#[from] StoreError),
-    #[error("the copy is damaged ({0}) and was deleted: look at the disk, then at the database")]
+    #[error("the copy is damaged ({0}) and was deleted: check the disk, then the database")]
     Damaged(String),
 }
 

@@ -73,7 +73,7 @@ fn column(row: &ColumnRow) -> Result<Column, Failure> {
         "BOOLEAN" => Kind::Boolean,
         "TEXT" => Kind::Text,
         "BLOB" => Kind::Bytes,
-        other => return Err(format!("{}.{} is of an unknown type, {other}", row.table, row.column).into()),
+        other => return Err(format!("{}.{} has the unknown type {other}", row.table, row.column).into()),
     };
     Ok(Column { name: row.column.clone(), kind, is_key: row.key_place > 0 })
 }

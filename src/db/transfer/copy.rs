@@ -12,8 +12,9 @@ use super::catalog;
 use super::rows::{BATCH, Row, Table};
 use super::unfinished;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::db::connection::{Conn, Manager};
+use crate::db::connection::Conn;
 use crate::db::error::{OpenError, StoreError};
+use crate::db::manager::Manager;
 use crate::db::migrate;
 use crate::db::sequence::{advance_sequence, last_of_sequence};
 
@@ -25,16 +26,16 @@ pub(crate) enum CopyError {
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The target has rows, and the copy is not a resumed one.
-    #[error("{target} has data (table {table}): name an empty database, or go on with an interrupted copy by --resume")]
+    #[error("{target} has data (table {table}): use an empty database, or continue an interrupted copy with --resume")]
     NotEmpty { target: String, table: String },
     /// The target has rows other than the first ones of the source.
-    #[error("{target} holds no beginning of a copy of {origin}: the table {table} differs; name an empty database")]
+    #[error("{target} does not hold the start of a copy of {origin}: the table {table} differs; use an empty database")]
     NotABeginning { target: String, origin: String, table: String },
     /// Source and target are of different versions.
-    #[error("{0} was migrated by a newer keyfob: copy with that one")]
+    #[error("{0} was migrated by a newer keyfob: copy with that version")]
     Newer(String),
     /// The target differs from the source after the copy.
-    #[error("the table {table} in {target} is not the same as in the source: something else has written there")]
+    #[error("the table {table} in {target} differs from the source: another program has written to it")]
     Differs { target: String, table: String },
 }
 
@@ -217,7 +218,7 @@ impl From<diesel::result::Error> for CopyError {
 /// Otherwise a mistyped name would create an empty database and copy nothing, in full.
 fn require_file(url: &DatabaseUrl) -> Result<(), OpenError> {
     match url {
-        DatabaseUrl::Sqlite(path) if !path.exists() => Err(OpenError::new(url, "there is no such file")),
+        DatabaseUrl::Sqlite(path) if !path.exists() => Err(OpenError::new(url, "the file does not exist")),
         _ => Ok(()),
     }
 }

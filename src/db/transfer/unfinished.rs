@@ -8,8 +8,8 @@ use diesel::connection::SimpleConnection;
 use crate::db::connection::Conn;
 
 /// The error for a target that only a copy may open.
-pub(in crate::db) const FAULT: &str = "holds a part of a copy that was interrupted: go on with `keyfob copy --resume` from \
-                                 the database that is copied, or drop this one";
+pub(in crate::db) const FAULT: &str = "holds part of an interrupted copy: continue with `keyfob copy --resume` from the \
+                                 source database, or delete this one";
 
 pub(in crate::db) fn mark(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute("CREATE TABLE IF NOT EXISTS keyfob_unfinished_copy (is_unfinished BOOLEAN NOT NULL)")

@@ -28,8 +28,8 @@ impl ProxyWatch {
         if self.is_to_be_said(peer, is_unbelieved, now) {
             tracing::warn!(
                 %peer,
-                "every request comes from one private address with X-Forwarded-For or Forwarded: a proxy, it seems. All \
-                 users share its rate limits, and any of them can shut the others out; name it in server.trusted_proxies"
+                "every request comes from one private address with X-Forwarded-For or Forwarded: probably a proxy. All \
+                 users share its rate limits, and any of them can lock the others out; add it to server.trusted_proxies"
             );
         }
     }

@@ -105,7 +105,7 @@ impl Connections {
             tracing::warn!(
                 %network,
                 refused,
-                "connections over server.max_connections_per_address were refused; if a proxy has that address, name it in \
+                "connections over server.max_connections_per_address were refused; if this address is a proxy, add it to \
                  server.trusted_proxies"
             );
         }

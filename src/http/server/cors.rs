@@ -12,7 +12,8 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::request_id::X_REQUEST_ID;
-use crate::http::failure::{ErrorForm, Failure};
+use crate::http::error_form::ErrorForm;
+use crate::http::failure::Failure;
 
 /// How long a browser may cache a preflight response, in seconds.
 const MAX_AGE_SECONDS: usize = 600;
@@ -75,12 +76,14 @@ fn drop_empty_elements(headers: &mut HeaderMap) {
 
 /// The reason why actix-cors refused a request, if it did, in the path's error format.
 fn refusal<B>(res: &ServiceResponse<B>) -> Option<Error> {
-    let expected = match res.response().error()?.as_error::<CorsError>()? {
-        CorsError::MethodNotAllowed => format!("one of the methods {}", METHODS.join(", ")),
-        CorsError::HeadersNotAllowed => format!("no headers but {}", HEADERS.map(|name| name.to_string()).join(", ")),
-        CorsError::BadRequestHeaders => "a list of header names in Access-Control-Request-Headers".to_owned(),
-        _ => "an Origin and an Access-Control-Request-Method".to_owned(),
+    let text = match res.response().error()?.as_error::<CorsError>()? {
+        CorsError::MethodNotAllowed => format!("The preflight must request one of the methods {}", METHODS.join(", ")),
+        CorsError::HeadersNotAllowed => {
+            let names = HEADERS.map(|name| name.to_string()).join(", ");
+            format!("The preflight may request only the headers {names}")
+        }
+        CorsError::BadRequestHeaders => "Access-Control-Request-Headers must be a list of header names".to_owned(),
+        _ => "The preflight must have an Origin and an Access-Control-Request-Method".to_owned(),
     };
-    let text = format!("The preflight should ask for {expected}");
     Some(ErrorForm::error(res.request(), Failure::PreflightRefused(text)))
 }

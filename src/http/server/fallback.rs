@@ -11,7 +11,8 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::PathItem;
 
 use crate::http::error::ApiError;
-use crate::http::failure::{ErrorForm, Failure};
+use crate::http::error_form::ErrorForm;
+use crate::http::failure::Failure;
 
 /// Every path of the service with its methods. Built on first use, since most requests match a route.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::http::failure::{ErrorForm, Failure};
+use crate::http::error_form::ErrorForm;
+use crate::http::failure::Failure;
 
 /// Largest request target and headers together, in bytes: twice nginx's limit (4 buffers of 8 KiB), so that a token
 /// that is far too long still gets its 401. actix-http 3.20 by itself allows 96 headers and 128 KiB.

@@ -55,7 +55,7 @@ impl Certificate {
                 *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
                 tracing::info!(file = %self.cert.display(), "certificate reloaded");
             }
-            Err(cause) => tracing::error!(cause, "the certificate was not reloaded, the one before is kept"),
+            Err(cause) => tracing::error!(cause, "could not reload the certificate; the previous one stays in use"),
         }
     }
 }
@@ -68,13 +68,11 @@ impl ResolvesServerCert for Certificate {
 
 /// The certificate chain, and the key that belongs to its first certificate.
 fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
-    let fault = |error: &dyn Display| {
-        format!("server.tls_cert {}: {error}; a PEM certificate chain is expected", cert.display())
-    };
+    let fault =
+        |error: &dyn Display| format!("server.tls_cert {}: {error}; expected a PEM certificate chain", cert.display());
     let text = read_pem(cert).map_err(|error| fault(&error))?;
     let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(|error| fault(&error))?;
-    let fault =
-        |error: &dyn Display| format!("server.tls_key {}: {error}; a PEM private key is expected", key.display());
+    let fault = |error: &dyn Display| format!("server.tls_key {}: {error}; expected a PEM private key", key.display());
     let text = read_pem(key).map_err(|error| fault(&error))?;
     let private_key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| fault(&error))?;
     CertifiedKey::from_der(chain, private_key, &aws_lc_rs::default_provider())

@@ -1,4 +1,5 @@
 use super::*;
+use crate::passwords::work::Argon2Work;
 
 /// A hash in each format, made by the programs that accounts come from: maker, password, hash.
 const FOREIGN: &str = include_str!("../foreign_hashes.txt");
