@@ -37,6 +37,7 @@ mod memory;
 mod metrics;
 mod misnamed;
 mod operations;
+mod orders;
 mod password_forms;
 mod password_work;
 mod postman;
