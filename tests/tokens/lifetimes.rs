@@ -136,7 +136,7 @@ fn sessions_that_ended_long_ago_are_deleted_by_the_service_itself() {
 }
 
 #[test]
-fn sessions_that_nobody_renewed_in_time_are_deleted_by_the_service_itself() {
+fn idle_sessions_are_deleted_by_the_service_itself() {
     let server = Server::with(&[("token.refresh_ttl_seconds", "3600")]);
     server.sign_up("bob@example.com");
     let home = stop(server);

@@ -228,7 +228,7 @@ fn the_old_key_goes_when_the_last_token_under_it_has_expired() {
 }
 
 #[test]
-fn a_key_grown_old_is_replaced_once_however_many_processes_there_are() {
+fn an_old_key_is_replaced_once_for_all_processes() {
     let home = stop(Server::start());
     age_keys(&home, DAY * 2);
     let mut home = Arc::try_unwrap(home).unwrap_or_else(|_| panic!("another process uses the same folder"));

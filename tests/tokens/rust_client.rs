@@ -57,7 +57,7 @@ fn calls_at_once_with_an_expired_token_share_one_refresh() {
 }
 
 #[test]
-fn a_session_that_was_ended_elsewhere_is_told_as_signed_out() {
+fn a_session_that_was_ended_elsewhere_is_reported_as_signed_out() {
     let server = Server::start();
     let mia = server.sign_up("mia@example.com");
     let session = Session::new(&format!("http://{}", server.address)).expect("a URL");

@@ -21,7 +21,7 @@ fn log_in(server: &Server) -> Answer {
 }
 
 #[test]
-fn who_waits_too_long_is_told_when_to_come_again_and_is_served_then() {
+fn a_login_that_waits_too_long_gets_503_with_retry_after_and_succeeds_later() {
     let server = slow(&[("password.max_wait_seconds", "1")]);
     server.sign_up(BOB);
     let (mut served, mut told) = (0, Vec::new());
@@ -56,7 +56,7 @@ fn who_waits_too_long_is_told_when_to_come_again_and_is_served_then() {
 }
 
 #[test]
-fn a_full_queue_is_told_at_once() {
+fn a_full_queue_is_reported_at_once() {
     let server = slow(&[("password.queue_length", "1"), ("password.max_wait_seconds", "60")]);
     server.sign_up(BOB);
     thread::scope(|scope| {
@@ -72,7 +72,7 @@ fn a_full_queue_is_told_at_once() {
 }
 
 #[test]
-fn a_client_that_hung_up_is_not_hashed_for() {
+fn no_password_is_hashed_for_a_client_that_hung_up() {
     let server = slow(&[("password.max_wait_seconds", "60"), ("password.queue_length", "1000")]);
     server.sign_up(BOB);
     let begin = Instant::now();
