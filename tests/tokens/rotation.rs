@@ -218,7 +218,7 @@ fn the_old_key_goes_when_the_last_token_under_it_has_expired() {
     assert!(published_kids(&server).contains(&old_kid), "still within access_ttl_seconds + 60 s");
     server.with_token(&bob.token).get("/me").expect_json(200);
     let home = stop(server);
-    age_keys(&home, Duration::from_secs(60));
+    age_keys(&home, Duration::from_secs(90));
     let server = Server::at(home);
     assert_eq!(published_kids(&server).len(), 1);
     assert!(!published_kids(&server).contains(&old_kid));
