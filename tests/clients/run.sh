@@ -17,7 +17,7 @@ main() {
   install_libraries
   test_under EdDSA # the default
   test_under RS256 KEYFOB__TOKEN__ALGORITHM=RS256
-  test_page 'not HTTPie' 4
+  test_page 'not HTTPie' 6
   # It starts a Python for each call, and the token that a refresh brought must live until the last retry.
   test_page HTTPie 15
 
