@@ -108,7 +108,7 @@ fn a_compressed_form_is_invalid_request_and_the_coding_is_named() {
 }
 
 #[test]
-fn a_body_that_is_said_to_be_as_it_is_is_read() {
+fn a_body_with_content_encoding_identity_is_read() {
     let server = Server::start();
     let bob = server.sign_up(BOB);
     for value in ["identity", "Identity", "", " ,identity,", "identity, identity"] {

@@ -52,7 +52,7 @@ fn the_document_names_the_header_where_it_is_sent_and_nowhere_else() {
 }
 
 #[test]
-fn what_anyone_may_read_stays_free_to_be_kept() {
+fn public_answers_do_not_forbid_caching() {
     let server = Server::start();
     let bob = server.sign_up("bob@example.com");
     let own = bob.write_post("mine");

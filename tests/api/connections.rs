@@ -75,7 +75,7 @@ fn an_address_has_so_many_connections_and_further_ones_are_closed_at_once_and_no
 }
 
 #[test]
-fn the_machine_itself_a_trusted_proxy_and_everybody_without_a_limit_have_any_number() {
+fn loopback_trusted_proxies_and_a_limit_of_zero_allow_any_number_of_connections() {
     let mut trusting = THREE.to_vec();
     trusting.push(("server.trusted_proxies", "127.0.0.2"));
     let (limited, trusting) = (Server::with(&THREE), Server::with(&trusting));
@@ -103,7 +103,7 @@ fn is_held(server: &Server, inode: &str) -> bool {
 }
 
 #[test]
-fn a_client_that_reads_nothing_of_a_large_answer_is_given_up() {
+fn a_connection_whose_client_reads_nothing_of_a_large_response_is_closed() {
     let server = Server::with(&[("server.request_seconds", "5"), ("server.keep_alive_seconds", "600")]);
     let stream = connect_from(CLIENT, &server.address);
     let mut wire = Wire::on(stream.try_clone().expect("a second handle"));
@@ -118,7 +118,7 @@ fn a_client_that_reads_nothing_of_a_large_answer_is_given_up() {
 }
 
 #[test]
-fn the_system_looks_whether_a_silent_client_is_still_there() {
+fn tcp_keepalive_is_on() {
     const TIMER_OF_KEEPALIVE: &str = "02:";
     let server = Server::with(&[("server.keep_alive_seconds", "600")]);
     let stream = connect_from(CLIENT, &server.address);

@@ -103,7 +103,7 @@ fn each_unsafe_setting_is_found() {
 }
 
 #[test]
-fn what_only_this_machine_reaches_is_no_finding() {
+fn a_loopback_address_is_no_finding() {
     for (key, value) in [
         ("token.issuer", "http://127.0.0.1:8000"),
         ("token.issuer", "http://localhost:8000/path"),
@@ -226,7 +226,7 @@ fn clients_with_the_password_grant_are_found_unless_they_are_said_to_be_ones_own
 }
 
 #[test]
-fn a_look_makes_no_database() {
+fn the_doctor_creates_no_database() {
     let mut home = home(&[]);
     let path = home.folder().join("none.db");
     home.set("database.url", &format!("sqlite://{}", path.display()));

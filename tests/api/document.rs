@@ -143,7 +143,7 @@ fn introspections(server: &Server, ada: &Actor) -> [Answer; 3] {
 }
 
 #[test]
-fn what_is_always_sent_is_required_in_the_document_and_what_is_required_is_always_sent() {
+fn the_document_requires_exactly_the_fields_that_are_always_sent() {
     let server = Server::start();
     let document = document(&server);
     let (mut seen, mut answered) = (Seen::new(), BTreeSet::new());

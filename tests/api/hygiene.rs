@@ -56,7 +56,7 @@ fn a_head_that_does_not_end_within_128_kib_or_96_headers_is_answered_431_and_the
 }
 
 #[test]
-fn a_head_that_drips_in_is_answered_408_and_the_connection_is_closed() {
+fn a_request_head_that_arrives_too_slowly_gets_408_and_the_connection_is_closed() {
     let server = Server::with(&[("server.request_seconds", "5")]);
     let mut wire = Wire::open(&server.address);
     wire.send(format!("{HEALTH}X-Filler: ").as_bytes());
@@ -69,7 +69,7 @@ fn a_head_that_drips_in_is_answered_408_and_the_connection_is_closed() {
 }
 
 #[test]
-fn a_body_that_drips_in_is_answered_408_and_the_connection_is_closed() {
+fn a_body_that_arrives_too_slowly_gets_408_and_the_connection_is_closed() {
     let server = Server::with(&[("server.request_seconds", "5")]);
     // All at once: each waits for as long as the limit says.
     let drip = |head: &str, framing: &str, byte: u8| {

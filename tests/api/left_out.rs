@@ -6,7 +6,7 @@ use std::io::{Write, stderr};
 const SERVER_VARIABLE: &str = "KEYFOB_TEST_DATABASE_URL";
 
 #[test]
-fn what_is_left_out_is_said_aloud() {
+fn the_run_says_what_it_leaves_out() {
     if std::env::var_os(SERVER_VARIABLE).is_some() {
         return;
     }

@@ -272,7 +272,7 @@ fn an_unknown_scope_is_invalid_scope() {
 }
 
 #[test]
-fn a_known_scope_that_is_not_allowed_is_left_out() {
+fn a_known_scope_that_the_user_may_not_have_is_not_granted() {
     let server = server_with_bob();
     assert_eq!(granted(login_for(&server, BOB, "admin posts")), "posts");
     assert_eq!(words(&granted(login_for(&server, BOB, "profile posts admin"))), ["posts", "profile"]);

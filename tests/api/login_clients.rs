@@ -120,7 +120,7 @@ fn basic_credentials_that_cannot_be_read_fail() {
 }
 
 #[test]
-fn the_client_is_looked_at_before_the_user() {
+fn the_client_is_checked_before_the_user() {
     let server = server_with_bob();
     for username in [BOB, "nobody@example.com"] {
         let fields = [("username", username), ("password", "a wrong password"), ("client_id", "ghost")];

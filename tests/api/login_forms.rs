@@ -57,7 +57,7 @@ fn blanks_come_as_plus_or_as_percent_20() {
 }
 
 #[test]
-fn empty_pairs_in_the_form_are_nothing() {
+fn empty_pairs_in_the_form_are_ignored() {
     let server = server_with_bob();
     send(&server, FORM, format!("&&{BODY}&&")).expect_json(200);
     send(&server, FORM, format!("{BODY}&scope&client_id&client_secret=")).expect_json(200);

@@ -38,6 +38,7 @@ mod memory;
 mod metrics;
 mod misnamed;
 mod operations;
+mod orders;
 mod password_forms;
 mod password_work;
 mod postman;

@@ -87,7 +87,7 @@ fn a_value_that_is_too_long_is_wrong_and_not_kept_while_it_waits() {
 }
 
 #[test]
-fn a_form_with_one_long_value_that_nobody_asks_for_is_read_and_the_value_not_kept() {
+fn a_form_with_one_long_unknown_value_is_read_and_the_value_not_kept() {
     let server = Server::with(&[("rate_limit.enabled", "false")]);
     let form = post("/login", FORM, &filled("username=a%40example.com&password=wrong-password-1&filler=", "x", ""));
     let mut wires: Vec<Wire> = (0..40).map(|_| Wire::on(connect_from(CLIENT, &server.address))).collect();
@@ -159,7 +159,7 @@ fn send_all_that_is_taken(stream: &mut TcpStream, mut bytes: &[u8]) {
 }
 
 #[test]
-fn a_client_that_reads_none_of_its_answers_is_answered_no_more() {
+fn a_client_that_reads_no_responses_gets_no_more_of_them() {
     // On PostgreSQL as many pages are made at a time as there are connections.
     let server = Server::with(&[("database.pool_size", "2")]);
     let bob = server.sign_up("bob@example.com");

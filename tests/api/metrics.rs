@@ -221,7 +221,7 @@ fn a_wrong_password_an_unknown_and_a_disabled_account_are_each_one_piece_of_pass
 }
 
 #[test]
-fn the_address_of_the_service_does_not_have_the_metrics_and_theirs_has_nothing_else() {
+fn metrics_are_at_their_own_address_only_and_nothing_else_is_there() {
     let (server, metrics) = measured();
     server.get("/metrics").expect_error(404);
     for path in ["/", "/me", "/posts", "/healthz", "/docs"] {
@@ -232,7 +232,7 @@ fn the_address_of_the_service_does_not_have_the_metrics_and_theirs_has_nothing_e
 }
 
 #[test]
-fn nothing_is_listened_on_or_said_unless_it_is_asked_for() {
+fn without_the_setting_the_log_does_not_mention_metrics() {
     let server = Server::start();
     server.get("/healthz").expect(200);
     assert!(server.whole_log().iter().all(|line| !line.contains("metrics")), "{:?}", server.whole_log());

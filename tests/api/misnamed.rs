@@ -33,7 +33,7 @@ fn a_parameter_under_another_name_is_missing_and_both_names_are_told() {
 }
 
 #[test]
-fn without_a_user_name_the_grant_is_assumed_where_a_password_tells_it() {
+fn without_a_username_a_password_implies_the_password_grant() {
     let server = Server::start();
     for (fields, missing) in [
         (&[("password", PASSWORD)][..], "username"),
@@ -47,7 +47,7 @@ fn without_a_user_name_the_grant_is_assumed_where_a_password_tells_it() {
 }
 
 #[test]
-fn another_name_does_not_disturb_where_the_right_one_is_there() {
+fn an_unknown_parameter_beside_the_right_one_is_ignored() {
     let server = Server::start();
     server.sign_up(BOB);
     let fields = [("email", "eve@example.com"), ("username", BOB), ("password", PASSWORD), ("grantType", "x")];

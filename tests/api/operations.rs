@@ -242,7 +242,7 @@ fn use_passwords_at_signup(server: &Server) {
 }
 
 #[test]
-fn a_health_check_tells_whether_the_service_lives() {
+fn healthcheck_tells_whether_the_service_responds() {
     let mut server = Server::start();
     let address = server.address.clone();
     let mut asker = Home::new();

@@ -66,7 +66,7 @@ impl Measured {
 }
 
 #[test]
-fn a_refused_log_in_is_the_same_work_for_hashes_of_every_kind_and_for_nobody() {
+fn a_refused_login_takes_the_same_work_for_every_kind_of_hash_and_for_unknown_accounts() {
     let measured = Measured::start();
     let cheap = [16.0, 0.0, 0.0];
     assert_eq!(measured.refused("nobody@example.com", "a wrong one"), cheap);
@@ -89,7 +89,7 @@ fn a_refused_log_in_is_the_same_work_for_hashes_of_every_kind_and_for_nobody() {
 }
 
 #[test]
-fn a_log_in_that_meets_a_costlier_hash_makes_it_known() {
+fn a_login_that_meets_a_costlier_hash_raises_the_work_of_all() {
     let measured = Measured::start();
     measured.server.home.database.execute(
         "UPDATE users SET password_hash = '$2b$07$Fz3WHKg9WUUKG7dwkyNCk.6AuQU3J9R73xG7urDmAi/tXHVwWl0em' \
@@ -101,7 +101,7 @@ fn a_log_in_that_meets_a_costlier_hash_makes_it_known() {
 }
 
 #[test]
-fn a_password_with_two_readings_is_twice_the_work_for_everybody() {
+fn a_password_that_is_not_in_nfc_takes_twice_the_work_for_every_account() {
     let measured = Measured::start();
     measured.import();
     let server = measured.server.second();
@@ -113,7 +113,7 @@ fn a_password_with_two_readings_is_twice_the_work_for_everybody() {
 }
 
 #[test]
-fn a_right_password_is_no_more_work_than_its_own_hash_and_a_new_one() {
+fn a_right_password_takes_the_work_of_its_own_hash_and_of_its_renewal_only() {
     let measured = Measured::start();
     measured.import();
     let before = measured.so_far();

@@ -96,7 +96,7 @@ fn a_limit_outside_1_to_100_is_422() {
 }
 
 #[test]
-fn a_cursor_that_no_answer_gave_is_422() {
+fn a_cursor_that_the_service_did_not_issue_is_422() {
     let (server, bob) = server_and_bob();
     for number in 0..3 {
         bob.write_post(&format!("post {number}"));

@@ -161,7 +161,7 @@ fn a_delete_with_an_if_match_that_no_longer_matches_is_412() {
 }
 
 #[test]
-fn of_many_changes_under_one_etag_exactly_one_is_carried_out() {
+fn of_many_concurrent_changes_with_one_etag_exactly_one_succeeds() {
     let (server, bob, own) = server_bob_and_post();
     for round in 0..5 {
         let current = tag(&server, &own);

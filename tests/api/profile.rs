@@ -48,7 +48,7 @@ fn an_admin_may_read_any_profile() {
 }
 
 #[test]
-fn a_profile_is_closed_without_a_token() {
+fn a_profile_needs_a_token() {
     let server = Server::start();
     let bob = server.sign_up("bob@example.com");
     server.get(&bob.profile_url()).expect_no_credentials();

@@ -63,7 +63,7 @@ fn a_preflight_that_asks_for_no_header_is_allowed_however_that_is_written() {
 }
 
 #[test]
-fn whatever_else_refuses_before_a_handler_answers_in_the_form_of_the_path() {
+fn every_other_early_refusal_has_the_error_form_of_its_path() {
     let (with, without) = (Server::with(&[("server.cors_origins", ORIGIN)]), Server::start());
     let long = "a".repeat(70_000);
     for server in [&with, &without] {

@@ -27,7 +27,7 @@ fn requests_are_the_same_with_the_prefix_and_without() {
 }
 
 #[test]
-fn what_is_sent_stands_under_the_prefix() {
+fn urls_in_responses_have_the_prefix() {
     let server = under_auth();
     for path in ["/", "/auth", "/auth/"] {
         assert_eq!(server.get(path).expect(307).need("location"), "/auth/docs");

@@ -258,16 +258,16 @@ fn expect_no_secrets(level: &str) {
 }
 
 #[test]
-fn nothing_that_is_secret_comes_out_anywhere() {
+fn no_secret_leaks_anywhere() {
     expect_no_secrets("info");
 }
 
 #[test]
-fn nothing_that_is_secret_comes_out_anywhere_with_a_log_for_debugging() {
+fn no_secret_leaks_anywhere_with_log_level_debug() {
     expect_no_secrets("debug");
 }
 
 #[test]
-fn nothing_that_is_secret_comes_out_anywhere_with_a_log_of_everything() {
+fn no_secret_leaks_anywhere_with_log_level_trace() {
     expect_no_secrets("trace");
 }

@@ -29,7 +29,7 @@ fn layered(count: usize) -> Home {
 }
 
 #[test]
-fn each_layer_wins_over_those_before_it() {
+fn each_layer_of_settings_overrides_those_before_it() {
     for (count, expected) in [(0, 900), (1, 101), (2, 102), (3, 103)] {
         assert_eq!(lifetime(layered(count)), expected, "{count} layers");
     }

@@ -81,14 +81,14 @@ fn a_taken_e_mail_is_409_in_any_case_and_with_any_blanks() {
 }
 
 #[test]
-fn faults_are_told_before_whether_the_e_mail_is_taken() {
+fn invalid_fields_are_reported_before_a_taken_e_mail() {
     let server = Server::start();
     with_password(&server, "bob@example.com", PASSWORD).expect_json(201);
     with_password(&server, "bob@example.com", "short").expect_faults(&[&["body", "password"]]);
 }
 
 #[test]
-fn an_e_mail_that_is_none_is_422() {
+fn an_invalid_e_mail_is_422() {
     let server = Server::start();
     let long = format!("{}@example.com", "x".repeat(300));
     for email in [
@@ -200,7 +200,7 @@ fn a_refused_password_is_not_repeated_in_the_answer() {
 }
 
 #[test]
-fn of_many_sign_ups_for_one_e_mail_at_once_exactly_one_succeeds() {
+fn of_many_concurrent_sign_ups_for_one_e_mail_exactly_one_succeeds() {
     let server = Server::start();
     let statuses: Vec<u16> = thread::scope(|scope| {
         let sign_up = |number: usize| {

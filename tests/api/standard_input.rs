@@ -8,7 +8,7 @@ use crate::support::{Home, PASSWORD, Server};
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 #[test]
-fn a_byte_order_mark_before_a_password_is_no_part_of_it() {
+fn a_byte_order_mark_before_a_password_is_ignored() {
     let home = Arc::new(Home::new());
     let create = ["user", "create", "--email", "mia@example.com"];
     home.run(&create, &format!("{BYTE_ORDER_MARK}{PASSWORD}\r\n")).expect_success();

@@ -209,7 +209,7 @@ fn over_tls_http_1_1_alone_is_spoken() {
 }
 
 #[test]
-fn a_wish_for_another_protocol_is_ignored_over_tls_too() {
+fn an_upgrade_header_is_ignored_over_tls_too() {
     let server = Server::at(Arc::new(home()));
     let mut client = Secure::open(&server.address, FIRST).expect("the certificate");
     for _ in 0..3 {

@@ -107,7 +107,7 @@ mod sent {
     }
 
     #[test]
-    fn a_collector_that_is_away_holds_nobody_up() {
+    fn an_unreachable_collector_delays_no_request() {
         let gone = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         let mut server = Server::with(&[("log.otlp_endpoint", &format!("http://{gone}"))]);
         server.sign_up("bob@example.com").get("/me").expect(200);

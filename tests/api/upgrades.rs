@@ -28,7 +28,7 @@ fn expect_kept(answer: Answer, status: u16) -> Answer {
 }
 
 #[test]
-fn a_wish_for_another_protocol_is_ignored_and_the_connection_kept() {
+fn an_upgrade_header_is_ignored_and_the_connection_kept() {
     let server = Server::start();
     let mut wire = Wire::open(&server.address);
     let nginx = "Connection: upgrade\r\n";
@@ -47,7 +47,7 @@ fn a_wish_for_another_protocol_is_ignored_and_the_connection_kept() {
 }
 
 #[test]
-fn a_wish_that_comes_byte_by_byte_is_ignored_too() {
+fn an_upgrade_header_that_arrives_byte_by_byte_is_ignored_too() {
     let server = Server::start();
     let mut wire = Wire::open(&server.address);
     for byte in format!("{}{}", login(WEBSOCKET), get("/healthz", H2C)).as_bytes() {
@@ -94,7 +94,7 @@ fn one_hundred_pipelined_requests_are_answered_in_their_order() {
 }
 
 #[test]
-fn who_waits_for_100_continue_is_told_to_go_on_and_the_connection_is_kept() {
+fn expect_100_continue_is_answered_and_the_connection_is_kept() {
     let server = Server::start();
     let mut wire = Wire::open(&server.address);
     let request = login("Expect: 100-continue\r\n");
@@ -109,7 +109,7 @@ fn who_waits_for_100_continue_is_told_to_go_on_and_the_connection_is_kept() {
 }
 
 #[test]
-fn a_tunnel_is_refused_and_the_connection_closed() {
+fn connect_is_refused_and_the_connection_closed() {
     let server = Server::start();
     let mut wire = Wire::open(&server.address);
     wire.send(
@@ -133,7 +133,7 @@ fn http_2_is_not_spoken_without_tls_either() {
 }
 
 #[test]
-fn a_request_that_nobody_can_read_is_no_error_in_the_log() {
+fn an_unreadable_request_is_no_error_in_the_log() {
     let server = Server::start();
     for nonsense in
         ["\0\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]

@@ -81,7 +81,7 @@ fn accounts_from_before_an_update_are_found_in_every_form_of_their_address() {
 }
 
 #[test]
-fn of_two_accounts_with_one_address_the_older_has_it_and_the_other_is_found_with_its_id() {
+fn of_two_accounts_with_one_address_the_older_keeps_it_and_the_other_is_found_with_its_id() {
     let home = old_home(&[
         (11, "mia@xn--bcher-kva.example", 2000),
         (12, "Mia@bücher.example", 1000),

@@ -289,7 +289,7 @@ fn a_file_that_cannot_be_imported_fails_with_one_line() {
 }
 
 #[test]
-fn an_import_beside_a_running_service_is_seen_by_it() {
+fn a_running_service_sees_imported_accounts() {
     let server = Server::start();
     server.sign_up("bob@example.com");
     let rows: String = (0..1200).map(|number| format!("user{number}@example.com,{HASH}\n")).collect();

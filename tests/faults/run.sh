@@ -6,20 +6,17 @@
 # as root, where it is missing.
 set -euo pipefail
 exec </dev/null
-[[ $# -ge 1 && -x $1 ]] || { echo 'usage: run.sh PATH_OF_KEYFOB [TEST]...' >&2; exit 1; }
 
 # What is mounted here is seen by nobody else, and is gone with this process.
 if [[ -z ${FAULTS_OWN_MOUNTS-} ]]; then
   as_root=()
   ((EUID == 0)) || as_root=(--user --map-root-user)
   unshare --mount "${as_root[@]}" true || { echo 'error: a disk of its own cannot be mounted: run this as root' >&2; exit 1; }
-  FAULTS_OWN_MOUNTS=yes exec unshare --mount "${as_root[@]}" bash "${BASH_SOURCE[0]}" "$@"
+  FAULTS_OWN_MOUNTS=yes exec unshare --mount "${as_root[@]}" bash "$0" "$@"
 fi
 
-keyfob=$(realpath "$1")
-cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=tests/service.sh
-source ../service.sh
+source "$(dirname "$0")/../service.sh"
 
 main() {
   find_faketime
@@ -33,8 +30,7 @@ main() {
 find_faketime() {
   local all=(/usr/lib/*/faketime/libfaketime.so.1)
   if [[ ! -e ${all[0]} ]]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libfaketime
+    install_packages libfaketime
     all=(/usr/lib/*/faketime/libfaketime.so.1)
   fi
   faketime=${all[0]}

@@ -4,11 +4,8 @@
 # Needed: Node 20 with npm, and Python 3.11.
 set -euo pipefail
 exec </dev/null
-[[ $# == 1 && -x $1 ]] || { echo 'usage: run.sh PATH_OF_KEYFOB' >&2; exit 1; }
-keyfob=$(realpath "$1")
-cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=tests/service.sh
-source ../service.sh
+source "$(dirname "$0")/../service.sh"
 
 main() {
   npm ci --ignore-scripts --no-audit --no-fund
@@ -27,7 +24,7 @@ main() {
   local language
   for language in kotlin swift6 dart; do generate_with_openapi_generator "$language"; done
 
-  start_service "$keyfob"
+  start_service
   echo '=== openapi-typescript and openapi-fetch'
   npm run --silent generate -- generated/openapi.json --redocly openapi-typescript.yaml --output generated/api.ts 2>&1 |
     tee "$work/typescript.log"
@@ -37,7 +34,7 @@ main() {
   echo '=== openapi-python-client'
   generate_python
   PYTHONPATH=$work/python PYTHONDONTWRITEBYTECODE=1 timeout 60 python round_trip.py
-  stop_service
+  stop_servers
 }
 
 # As src/docs/redoc/README.md says.

@@ -3,13 +3,10 @@
 # Needed: Node 20 with npm, and Python 3.11 for a free port.
 set -euo pipefail
 exec </dev/null
-[[ $# == 1 && -x $1 ]] || { echo 'usage: run.sh PATH_OF_KEYFOB' >&2; exit 1; }
-keyfob=$(realpath "$1")
-cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=tests/service.sh
-source ../service.sh
+source "$(dirname "$0")/../service.sh"
 
 npm ci --ignore-scripts --no-audit --no-fund
-start_service "$keyfob"
+start_service
 timeout 300 npm test
-stop_service
+stop_servers

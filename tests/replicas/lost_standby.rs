@@ -24,7 +24,7 @@ const WAITING: &str = "SELECT coalesce(string_agg(pid::text, ' '), '') AS value 
                        WHERE wait_event = 'SyncRep' AND usename = 'keyfob' AND application_name = 'keyfob'";
 
 #[test]
-fn while_no_standby_confirms_writes_get_503_in_time_and_reads_go_on_and_then_all_is_as_before() {
+fn without_the_standby_writes_get_503_in_time_and_reads_go_on_until_it_is_back() {
     let Some(primary) = start_postgres() else { return };
     let mut standby = primary.stand_by();
     let url = service_url(&[&primary], "keyfob");

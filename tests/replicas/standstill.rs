@@ -15,7 +15,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(40);
 const READERS: usize = 12;
 
 #[test]
-fn while_postgresql_stands_still_all_get_503_in_time_and_the_service_stops_when_it_is_told_to() {
+fn while_postgresql_hangs_requests_get_503_in_time_and_the_service_can_be_stopped() {
     let Some(postgres) = start_postgres() else { return };
     let url = service_url(&[&postgres], "keyfob");
     let mut server = Server::with(&[("database.url", &url), ("database.pool_wait_seconds", POOL_WAIT_SECONDS)]);

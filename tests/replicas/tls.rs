@@ -136,7 +136,7 @@ fn each_mode_of_tls_connects_and_binds_the_password_to_the_channel() {
 }
 
 #[test]
-fn a_server_that_does_not_prove_who_it_is_is_refused_at_the_start() {
+fn startup_refuses_a_server_whose_certificate_is_not_trusted() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let Some(postgres) = start_tls_postgres(&authority) else { return };
 
@@ -153,7 +153,7 @@ fn a_server_that_does_not_prove_who_it_is_is_refused_at_the_start() {
 }
 
 #[test]
-fn a_server_that_takes_tls_alone_refuses_a_service_without_it() {
+fn a_server_that_requires_tls_refuses_a_service_without_it() {
     let authority = Authority::new();
     let Some(postgres) = start_tls_postgres(&authority) else { return };
     let line = refusal(&service_url(&postgres, "localhost", "sslmode=disable"));
@@ -161,7 +161,7 @@ fn a_server_that_takes_tls_alone_refuses_a_service_without_it() {
 }
 
 #[test]
-fn a_server_that_is_suddenly_another_gets_nothing_until_the_right_one_is_back() {
+fn an_impostor_in_place_of_the_database_gets_nothing_until_the_right_server_is_back() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let Some(postgres) = start_tls_postgres(&authority) else { return };
     let url = verify_full(&postgres, &authority);

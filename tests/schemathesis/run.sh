@@ -4,30 +4,19 @@
 # Needed: Python 3.11.
 set -euo pipefail
 exec </dev/null
-[[ $# == 1 && -x $1 ]] || { echo 'usage: run.sh PATH_OF_KEYFOB' >&2; exit 1; }
-keyfob=$(realpath "$1")
-cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=tests/service.sh
-source ../service.sh
+source "$(dirname "$0")/../service.sh"
 
 main() {
   make_venv requirements.txt
   # With the limits on, most of what is made here would only ever see 429.
-  start_service "$keyfob" KEYFOB__RATE_LIMIT__ENABLED=false
-  add_client
+  start_service KEYFOB__RATE_LIMIT__ENABLED=false
+  add_client schemathesis # for /introspect, which answers confidential clients only
   echo '=== with a token'
   run_schemathesis account
   echo '=== without'
   run_schemathesis nobody
-  stop_service
-}
-
-# For /introspect, which answers confidential clients only.
-add_client() {
-  local printed
-  printed=$(cd "$(dirname "$server_log")" && "$keyfob" client add --id schemathesis) || fail 'no client could be added'
-  CLIENT_SECRET=$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["client_secret"])' "$printed")
-  export CLIENT_SECRET
+  stop_servers
 }
 
 # run_schemathesis SENDER: who sends the requests, see hooks.py.

@@ -154,7 +154,7 @@ fn a_client_that_comes_back_with_another_secret_locks_out_the_log_in_that_is_und
 }
 
 #[test]
-fn a_client_that_may_do_less_meanwhile_gets_no_more_than_that() {
+fn a_login_in_progress_gets_only_the_rights_that_its_client_still_has() {
     let slow = Slow::start();
     slow.server.sign_up(BOB);
     let shop = App::add(&slow.server.home, "shop", &["--public"]);
@@ -179,7 +179,7 @@ fn a_client_that_is_deleted_by_hand_ends_its_sessions() {
 }
 
 #[test]
-fn a_right_password_stays_right_when_other_log_ins_renew_the_hash_meanwhile() {
+fn a_right_password_is_accepted_while_other_logins_renew_the_hash() {
     let server = Server::with(&[("server.metrics_bind", "127.0.0.1:0"), ("password.hash_threads", "1")]);
     server.sign_up(BOB);
     let slow = Slow::on(restart_with(
@@ -195,7 +195,7 @@ fn a_right_password_stays_right_when_other_log_ins_renew_the_hash_meanwhile() {
 }
 
 #[test]
-fn a_password_that_its_owner_changes_while_it_is_compared_is_wrong() {
+fn a_password_that_is_changed_while_it_is_compared_is_refused() {
     let slow = Slow::start();
     slow.server.sign_up(BOB);
     slow.server.post("/signup", json!({"email": "eve@example.com", "password": NEW})).expect(201);
@@ -212,7 +212,7 @@ fn change(password: &str) -> Value {
 }
 
 #[test]
-fn of_two_password_changes_at_once_the_second_has_lost_its_session_and_changes_nothing() {
+fn of_two_concurrent_password_changes_the_second_has_lost_its_session_and_changes_nothing() {
     let slow = Slow::start();
     let (owner, thief) = (slow.server.sign_up(BOB), slow.server.log_in(BOB));
     let requests: Vec<Box<dyn FnOnce() -> Answer + Send>> = vec![

@@ -162,7 +162,7 @@ fn a_client_that_comes_back_under_its_old_id_has_none_of_its_old_sessions() {
 }
 
 #[test]
-fn a_client_that_is_not_there_cannot_be_removed() {
+fn removing_an_unknown_client_fails() {
     let home = Home::new();
     for id in ["ghost", "keyfob"] {
         let line = home.run(&["client", "remove", "--id", id], "").expect_failure();

@@ -68,7 +68,7 @@ fn percent_encoding_in_either_case_and_of_every_character_is_taken() {
 }
 
 #[test]
-fn the_body_is_taken_too() {
+fn client_credentials_in_the_body_are_accepted_too() {
     let (server, shop) = server_and_shop();
     let fields = [("username", BOB), ("password", PASSWORD), ("client_id", ID), ("client_secret", shop.secret())];
     let grant = server.login(&fields).expect_json(200);

@@ -60,7 +60,7 @@ fn during_flood(server: &Server, addresses: &[&str], password: &str, work: impl 
 }
 
 #[test]
-fn the_same_wrong_password_again_and_again_from_one_address_shuts_nobody_out() {
+fn a_flood_of_one_wrong_password_from_one_address_shuts_nobody_out() {
     let server = small();
     during_flood(&server, &["192.0.2.1"], "the same wrong one", || {
         for _ in 0..12 {
@@ -70,7 +70,7 @@ fn the_same_wrong_password_again_and_again_from_one_address_shuts_nobody_out() {
 }
 
 #[test]
-fn right_passwords_of_an_account_of_ones_own_shut_nobody_out_by_any_route() {
+fn a_flood_of_right_passwords_shuts_nobody_out_of_any_route() {
     let server = small();
     let owner = server.log_in(OWNER);
     // One subscriber's addresses are one network.

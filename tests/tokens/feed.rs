@@ -42,7 +42,7 @@ fn with_the_setting_closed_a_broken_feed_lets_no_token_through_until_it_is_mende
 }
 
 #[test]
-fn what_was_written_long_before_it_is_committed_is_heard_at_every_process() {
+fn a_revocation_that_commits_late_is_known_at_every_process() {
     let server = Server::start();
     let second = server.second();
     let (bob, eve) = (server.sign_up("bob@example.com"), server.sign_up("eve@example.com"));
@@ -64,7 +64,7 @@ fn what_was_written_long_before_it_is_committed_is_heard_at_every_process() {
 }
 
 #[test]
-fn what_a_clock_that_is_ahead_has_written_hides_nothing_that_comes_later() {
+fn a_revocation_written_by_a_fast_clock_does_not_hide_later_ones() {
     let server = Server::start();
     let second = server.second();
     let (bob, eve) = (server.sign_up("bob@example.com"), server.sign_up("eve@example.com"));

@@ -99,7 +99,7 @@ fn a_confidential_client_proves_itself_with_basic_or_in_the_body() {
 }
 
 #[test]
-fn nobody_else_is_told_anything() {
+fn only_confidential_clients_may_introspect() {
     let (server, api) = server_and_api();
     let bob = server.sign_up(BOB);
     App::add(&server.home, "phone", &["--public"]);
@@ -124,7 +124,7 @@ fn nobody_else_is_told_anything() {
 }
 
 #[test]
-fn who_asks_is_looked_at_before_what_is_asked() {
+fn the_client_is_authenticated_before_the_request_is_checked() {
     let (server, _) = server_and_api();
     ask(&server, &[], None).expect_oauth_error(401, "invalid_client");
     ask(&server, &[("client_id", "ghost")], None).expect_oauth_error(401, "invalid_client");
@@ -146,7 +146,7 @@ fn a_missing_token_is_invalid_request() {
 }
 
 #[test]
-fn what_is_no_token_is_inactive() {
+fn a_string_that_is_no_token_is_inactive() {
     let (server, api) = server_and_api();
     let stranger = Server::start().sign_up(BOB);
     for token in ["x", "kfr_", "a.b.c", "é", "null", &stranger.token, refresh_token(&stranger.grant)] {
@@ -213,7 +213,7 @@ fn the_tokens_of_a_disabled_or_deleted_user_are_inactive() {
 }
 
 #[test]
-fn a_refresh_token_that_was_replaced_twice_is_inactive_and_asking_is_no_theft() {
+fn a_refresh_token_that_was_replaced_twice_is_inactive_and_introspecting_it_is_no_theft() {
     let (server, api) = server_and_api();
     let bob = server.sign_up(BOB);
     let next = renew(&server, refresh_token(&bob.grant));
@@ -235,7 +235,7 @@ fn a_token_of_any_client_may_be_asked_about() {
 }
 
 #[test]
-fn asking_is_no_use_of_a_session() {
+fn introspection_does_not_count_as_use_of_a_session() {
     let (server, api) = server_and_api();
     let bob: Actor = server.sign_up(BOB);
     let watcher = server.log_in(BOB);

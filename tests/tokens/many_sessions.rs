@@ -57,7 +57,7 @@ fn a_limit_of_one_leaves_the_newest_session_alone() {
 }
 
 #[test]
-fn sessions_that_have_expired_take_up_no_room() {
+fn expired_sessions_do_not_count_towards_the_limit() {
     let server = limited("2");
     let (phone, tablet) = (server.sign_up(BOB), server.log_in(BOB));
     let month = 31 * 86_400_000_i64;
@@ -122,7 +122,7 @@ fn sessions_are_listed_in_pages_newest_first() {
 }
 
 #[test]
-fn a_page_that_cannot_be_is_422() {
+fn an_invalid_limit_or_cursor_of_sessions_is_422() {
     let server = Server::start();
     let bob = server.sign_up(BOB);
     for limit in ["0", "101", "-1", "x", ""] {
@@ -134,7 +134,7 @@ fn a_page_that_cannot_be_is_422() {
 }
 
 #[test]
-fn what_sessions_tell_of_a_person_goes_with_the_account() {
+fn personal_data_in_sessions_is_deleted_with_the_account() {
     let server = Server::start();
     let kept = server.sign_up("eve@example.com");
     for way in ["by the route", "by hand"] {

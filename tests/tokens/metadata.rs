@@ -63,7 +63,7 @@ fn no_url_comes_from_the_host_header() {
 }
 
 #[test]
-fn the_lists_say_what_the_service_does() {
+fn the_lists_in_the_metadata_match_the_service() {
     let document = Server::start().get(METADATA).expect_json(200);
     let methods = set(&["none", "client_secret_basic", "client_secret_post"]);
     assert_eq!(texts(&document, "grant_types_supported"), set(&["password", "refresh_token"]));
@@ -84,7 +84,7 @@ fn a_grant_that_is_switched_off_is_not_listed() {
 }
 
 #[test]
-fn the_issuer_is_the_iss_of_the_tokens() {
+fn the_issuer_equals_the_iss_claim_of_the_tokens() {
     let server = Server::with(&[("token.issuer", "http://auth.example.com")]);
     let bob = server.sign_up("bob@example.com");
     assert_eq!(server.get(METADATA).expect_json(200)["issuer"], decode(&bob.token).1["iss"]);
@@ -161,6 +161,6 @@ fn every_process_of_a_database_publishes_the_same_keys() {
 }
 
 #[test]
-fn no_openid_configuration_is_pretended() {
+fn there_is_no_openid_configuration() {
     Server::start().get("/.well-known/openid-configuration").expect_error(404);
 }

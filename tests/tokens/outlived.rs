@@ -68,7 +68,7 @@ fn a_revocation_outlives_the_tokens_of_longer_lives_that_were_issued_before_by_w
 }
 
 #[test]
-fn the_end_of_a_client_is_remembered_for_as_long_too() {
+fn the_removal_of_a_client_is_remembered_as_long_as_its_tokens_live() {
     let server = Server::with(&[LONG]);
     server.sign_up(BOB);
     let shop = App::add(&server.home, "shop", &[]);
@@ -80,7 +80,7 @@ fn the_end_of_a_client_is_remembered_for_as_long_too() {
 }
 
 #[test]
-fn a_command_in_a_shell_with_other_settings_ends_sessions_for_good() {
+fn sign_out_run_with_other_settings_ends_sessions_for_good() {
     let server = Server::with(&[LONG]);
     let bob = server.sign_up(BOB);
     let url = server.home.database.url();
@@ -108,7 +108,7 @@ fn a_token_that_a_refresh_gives_counts_and_so_does_one_that_is_given_again() {
 }
 
 #[test]
-fn where_nothing_was_noted_the_longest_life_that_is_allowed_counts() {
+fn without_a_noted_life_the_longest_allowed_one_counts() {
     let server = Server::with(&[("token.access_ttl_seconds", "86400")]);
     let bob = server.sign_up(BOB);
     // As it was before it was noted.

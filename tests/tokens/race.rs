@@ -95,7 +95,7 @@ fn fifty_threads_that_use_a_stolen_token_end_the_session_once_and_see_no_5xx() {
 }
 
 #[test]
-fn a_sign_out_among_refreshes_wins() {
+fn a_sign_out_wins_over_concurrent_refreshes() {
     let first = Server::start();
     let second = first.second();
     first.sign_up("bob@example.com");

@@ -78,7 +78,7 @@ fn a_refresh_for_more_than_was_granted_is_invalid_scope() {
 }
 
 #[test]
-fn rights_that_were_taken_away_end_the_sessions_so_that_no_refresh_brings_them_back() {
+fn revoked_rights_end_the_sessions_so_that_no_refresh_restores_them() {
     let server = Server::start();
     let admin = server.admin("root@example.com");
     let live = renew(&server, refresh_token(&admin.grant));

@@ -213,12 +213,12 @@ fn the_old_key_goes_when_the_last_token_under_it_has_expired() {
     let old_kid = kid(&bob.token);
     rotate(&server, &[]);
     let home = stop(server);
-    age_keys(&home, Duration::from_secs(900 + 60 - 10));
+    age_keys(&home, Duration::from_secs(900 + 60 - 60));
     let server = Server::at(home);
     assert!(published_kids(&server).contains(&old_kid), "still within access_ttl_seconds + 60 s");
     server.with_token(&bob.token).get("/me").expect_json(200);
     let home = stop(server);
-    age_keys(&home, Duration::from_secs(20));
+    age_keys(&home, Duration::from_secs(90));
     let server = Server::at(home);
     assert_eq!(published_kids(&server).len(), 1);
     assert!(!published_kids(&server).contains(&old_kid));
@@ -228,7 +228,7 @@ fn the_old_key_goes_when_the_last_token_under_it_has_expired() {
 }
 
 #[test]
-fn a_key_grown_old_is_replaced_once_however_many_processes_there_are() {
+fn an_old_key_is_replaced_once_for_all_processes() {
     let home = stop(Server::start());
     age_keys(&home, DAY * 2);
     let mut home = Arc::try_unwrap(home).unwrap_or_else(|_| panic!("another process uses the same folder"));

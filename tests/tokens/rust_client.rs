@@ -1,11 +1,11 @@
 //! The Rust client of docs/clients.md: the `oauth2` crate, unmodified, with concurrent calls on an expired access token.
 
 use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{PASSWORD, Server};
+use crate::steps::PATIENCE;
+use crate::support::{PASSWORD, Server, until};
 use session::{Session, SignedOut};
 
 #[path = "../../examples/client/session.rs"]
@@ -37,32 +37,34 @@ fn count(server: &Server, method: &str, path: &str, status: u16) -> usize {
 
 #[test]
 fn calls_at_once_with_an_expired_token_share_one_refresh() {
-    let server = Server::with(&[("token.access_ttl_seconds", "2")]);
+    // Long enough for the calls with a fresh token on a machine that is busy with other things.
+    let server = Server::with(&[("token.access_ttl_seconds", "8")]);
     server.sign_up("mia@example.com");
-    let log_ins = count(&server, "POST", "/login", 200);
 
     let session = Session::new(&format!("http://{}", server.address)).expect("a URL");
     session.log_in("mia@example.com", PASSWORD).expect("a session");
     call_at_once(&session, "mia@example.com");
-    thread::sleep(Duration::from_millis(2300));
+    let later = server.log_in("mia@example.com");
+    until("a token that was issued later has expired", PATIENCE, || later.get("/me").status == 401);
+    let (log_ins, refused) = (count(&server, "POST", "/login", 200), count(&server, "GET", "/me", 401));
     call_at_once(&session, "mia@example.com");
     session.log_out().expect("a log-out");
 
     assert!(session.send("GET", "/me", "").is_err_and(|error| error.is::<SignedOut>()));
-    assert!(count(&server, "GET", "/me", 401) >= 1, "the token had not expired");
-    assert_eq!(count(&server, "POST", "/login", 200), log_ins + 2, "one log-in and one refresh");
+    assert!(count(&server, "GET", "/me", 401) > refused, "the token had not expired");
+    assert_eq!(count(&server, "POST", "/login", 200), log_ins + 1, "one refresh");
     assert_eq!(count(&server, "POST", "/revoke", 200), 1);
 }
 
 #[test]
-fn a_session_that_was_ended_elsewhere_is_told_as_signed_out() {
+fn a_session_that_was_ended_elsewhere_is_reported_as_signed_out() {
     let server = Server::start();
     let mia = server.sign_up("mia@example.com");
     let session = Session::new(&format!("http://{}", server.address)).expect("a URL");
     session.log_in("mia@example.com", PASSWORD).expect("a session");
     mia.delete("/me/sessions").expect(204);
     let ended = || session.send("GET", "/me", "").is_err_and(|error| error.is::<SignedOut>());
-    crate::support::until("the session is over", Duration::from_secs(5), ended);
+    until("the session is over", PATIENCE, ended);
 }
 
 #[test]

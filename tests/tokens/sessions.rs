@@ -186,7 +186,7 @@ fn a_session_that_is_unknown_another_s_or_ended_is_404() {
 }
 
 #[test]
-fn a_session_id_that_is_none_is_422() {
+fn an_invalid_session_id_is_422() {
     let server = Server::start();
     let bob = server.sign_up(BOB);
     for id in ["0", "-1", "x", "1.5", "9007199254740992", "99999999999999999999"] {
@@ -259,7 +259,7 @@ fn a_wrong_current_password_changes_nothing() {
 }
 
 #[test]
-fn the_end_of_the_account_ends_every_session_and_takes_the_posts_along() {
+fn deleting_the_account_ends_every_session_and_deletes_the_posts() {
     let server = Server::start();
     let second = server.second();
     let (bob, eve) = (server.sign_up(BOB), server.sign_up("eve@example.com"));
@@ -346,7 +346,7 @@ fn an_account_to_sign_out_that_there_is_not_is_refused() {
 }
 
 #[test]
-fn whatever_ends_a_session_is_known_in_time_at_both_processes() {
+fn every_way_to_end_a_session_is_known_in_time_at_both_processes() {
     let server = Server::start();
     let second = server.second();
     server.sign_up(BOB);

@@ -20,8 +20,14 @@ fn log_in(server: &Server) -> Answer {
     server.login(&[("username", BOB), ("password", PASSWORD)])
 }
 
+fn time_of_log_in(server: &Server) -> Duration {
+    let begin = Instant::now();
+    log_in(server).expect_json(200);
+    begin.elapsed()
+}
+
 #[test]
-fn who_waits_too_long_is_told_when_to_come_again_and_is_served_then() {
+fn a_login_that_waits_too_long_gets_503_with_retry_after_and_succeeds_later() {
     let server = slow(&[("password.max_wait_seconds", "1")]);
     server.sign_up(BOB);
     let (mut served, mut told) = (0, Vec::new());
@@ -56,7 +62,7 @@ fn who_waits_too_long_is_told_when_to_come_again_and_is_served_then() {
 }
 
 #[test]
-fn a_full_queue_is_told_at_once() {
+fn a_full_queue_is_reported_at_once() {
     let server = slow(&[("password.queue_length", "1"), ("password.max_wait_seconds", "60")]);
     server.sign_up(BOB);
     thread::scope(|scope| {
@@ -72,12 +78,10 @@ fn a_full_queue_is_told_at_once() {
 }
 
 #[test]
-fn a_client_that_hung_up_is_not_hashed_for() {
+fn no_password_is_hashed_for_a_client_that_hung_up() {
     let server = slow(&[("password.max_wait_seconds", "60"), ("password.queue_length", "1000")]);
     server.sign_up(BOB);
-    let begin = Instant::now();
-    log_in(&server).expect_json(200);
-    let one = begin.elapsed();
+    let one = time_of_log_in(&server);
     let body = format!("username={BOB}&password=a-wrong-one");
     let request = format!(
         "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
@@ -94,8 +98,8 @@ fn a_client_that_hung_up_is_not_hashed_for() {
     // Long enough for the server to have read them all, shorter than it takes to hash for them.
     thread::sleep(one / 2);
     drop(streams);
-    let begin = Instant::now();
-    log_in(&server).expect_json(200);
-    let waited = begin.elapsed();
+    let waited = time_of_log_in(&server);
+    // The machine may have become busy with other things meanwhile.
+    let one = one.max(time_of_log_in(&server));
     assert!(waited < one * gone / 2, "waited {waited:?} behind {gone} that hung up; one takes {one:?}");
 }

@@ -94,7 +94,7 @@ fn an_access_token_that_came_with_a_repeated_answer_proves_the_live_refresh_toke
 }
 
 #[test]
-fn a_use_counts_within_two_seconds() {
+fn a_use_is_known_within_two_seconds() {
     let (first, second, _) = two_servers_and_bob("0");
     // Once is enough: other tests may keep the machine from running a process in time.
     let is_in_time = || {
@@ -119,7 +119,7 @@ fn a_use_just_before_the_process_is_stopped_counts() {
 }
 
 #[test]
-fn introspection_is_no_use() {
+fn introspection_does_not_prove_a_refresh_token() {
     let (first, second, bob) = two_servers_and_bob("0");
     let app = App::add(&first.home, "api", &[]);
     let live = renew(&first, refresh_token(&bob.grant));

@@ -51,7 +51,7 @@ fn the_id_of_a_deleted_user_is_never_given_out_again() {
 }
 
 #[test]
-fn what_anyone_may_read_is_not_closed_by_a_stale_token() {
+fn public_routes_ignore_a_stale_token() {
     let server = Server::start();
     let stale = server.with_token("stale");
     for path in ["/posts", "/healthz", "/readyz", "/openapi.json", "/docs"] {

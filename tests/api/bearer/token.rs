@@ -150,7 +150,7 @@ fn an_algorithm_other_than_the_configured_one_is_invalid() {
 }
 
 #[test]
-fn a_server_with_a_key_pair_takes_no_hmac() {
+fn a_server_with_a_key_pair_refuses_hmac_tokens() {
     let server = Server::start();
     let bob = server.sign_up("bob@example.com");
     let forged = Forge::of(&bob.token).header("alg", "HS256");

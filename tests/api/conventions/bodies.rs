@@ -128,7 +128,7 @@ fn a_body_that_is_no_object_is_422() {
 }
 
 #[test]
-fn json_at_its_extremes_is_refused_politely() {
+fn extreme_json_is_refused_with_a_problem_document() {
     let server = Server::start();
     let bob = server.sign_up("bob@example.com");
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));

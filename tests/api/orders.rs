@@ -1,11 +1,4 @@
 //! `examples/orders.rs`: an application of somebody else, closed by one extractor. The real program, over real HTTP.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets something unexpected should stop there and say where"
-)]
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
