@@ -27,9 +27,7 @@ pub(super) fn parse(text: &str) -> io::Result<EnvFilter> {
 fn resembles_level(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     let is_alike = |level: &&str| word.len() > 2 && (level.starts_with(&word) || word.starts_with(*level));
-    !LEVELS.contains(&word.as_str())
-        && word.chars().all(|c| c.is_ascii_alphabetic())
-        && LEVELS.iter().any(is_alike)
+    !LEVELS.contains(&word.as_str()) && word.chars().all(|c| c.is_ascii_alphabetic()) && LEVELS.iter().any(is_alike)
 }
 
 #[cfg(test)]

@@ -207,7 +207,8 @@ fn token_inspect_tells_each_reason_why_a_token_is_not_good() {
     let cut = mia.token.rsplit_once('.').unwrap().0;
     let told = fault(inspect(home, &[], &format!("{cut}.AAAA")), "x.AAAA");
     assert!(told.contains("its signature does not match the key"), "{told}");
-    for (token, expected) in [("", "it is empty"), ("a.b.c", "it is not a JWT"), ("kfr_0123456789", "a refresh token")] {
+    for (token, expected) in [("", "it is empty"), ("a.b.c", "it is not a JWT"), ("kfr_0123456789", "a refresh token")]
+    {
         let told = fault(inspect(home, &[], token), "");
         assert!(told.contains(expected), "{told}");
     }

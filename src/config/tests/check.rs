@@ -95,7 +95,10 @@ fn production_refuses_weak_secrets_without_showing_them() {
     for secret in WEAK_SECRETS {
         assert!(load(&[], &[hs256, ("KEYFOB__TOKEN__SECRET", secret)]).is_ok());
         let line = line_of(production(&[hs256, ("KEYFOB__TOKEN__SECRET", secret)]));
-        assert!(line.starts_with("token.secret: ") && line.contains("which production refuses; use random bytes"), "{line}");
+        assert!(
+            line.starts_with("token.secret: ") && line.contains("which production refuses; use random bytes"),
+            "{line}"
+        );
         assert!(!line.contains(secret), "{line}");
         let line = line_of(production(&[("KEYFOB__TOKEN__KEY_ENCRYPTION_SECRET", secret)]));
         assert!(line.starts_with("token.key_encryption_secret: "), "{line}");
