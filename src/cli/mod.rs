@@ -143,14 +143,15 @@ enum CommandError {
 
 /// Runs the command that the arguments name.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
         Err(error) => {
             if !error.use_stderr() {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            note(&format!("keyfob: {}", misuse::explain(&error)));
+            note(&format!("keyfob: {}", misuse::explain(&error, &Arguments::command(), &given)));
             return ExitCode::FAILURE;
         }
     };
