@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::steps::{
-    App, PATIENCE, access_token, age_sessions, expect_refused, let_pass, refresh_token, renew, restart_with,
-    stop,
+    App, PATIENCE, access_token, age_sessions, expect_refused, let_pass, refresh_token, renew, restart_with, stop,
 };
 use crate::support::{Actor, Server, until};
 
