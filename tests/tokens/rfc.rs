@@ -8,7 +8,7 @@ use crate::keychain::verify;
 use crate::steps::{
     App, PATIENCE, access_token, basic, expect_refused, published_keys, refresh, refresh_token, renew, revoke,
 };
-use crate::support::{Actor, Answer, Forge, PASSWORD, Server, decode, now_seconds, until, words};
+use crate::support::{Actor, Answer, Forge, PASSWORD, Server, USER_SCOPES, decode, now_seconds, until, words};
 
 const BOB: &str = "bob@example.com";
 const GOOD: [(&str, &str); 3] = [("grant_type", "password"), ("username", BOB), ("password", PASSWORD)];
@@ -142,7 +142,7 @@ fn rfc6749_section_3_3_the_server_must_inform_the_client_of_a_scope_that_differs
 #[test]
 fn rfc6749_section_3_3_without_a_scope_the_server_must_use_a_default_or_fail() {
     let (server, _) = server_and_bob();
-    assert_eq!(words(log_in(&server, &[]).expect_json(200)["scope"].as_str().unwrap()), ["posts", "profile"]);
+    assert_eq!(words(log_in(&server, &[]).expect_json(200)["scope"].as_str().unwrap()), USER_SCOPES);
 }
 
 #[test]
