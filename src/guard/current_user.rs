@@ -94,7 +94,7 @@ impl<S: RequiredScope> FromRequest for CurrentUser<S> {
     }
 }
 
-/// Documents the scope. Such a header has no place among an operation's parameters: `docs` makes `security` of it.
+/// Documents the scope, as the description of the header. `docs` turns this parameter into the operation's `security`.
 impl<S: RequiredScope> IntoParams for CurrentUser<S> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let token = ParameterBuilder::new().name(AUTHORIZATION.as_str()).parameter_in(ParameterIn::Header);

@@ -1,5 +1,5 @@
-//! Schemas of single values, such as ids, times and titles. Each is told once, by its type; the document describes the
-//! value wherever it is used, because many tools drop what stands beside a `$ref`.
+//! Schemas of single values, such as ids, times and titles. A type describes its value once, and the document repeats
+//! that wherever the value is used: many tools ignore a description beside a `$ref`.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,8 @@ impl Values {
         values
     }
 
-    /// As [`write_in_place`](Self::write_in_place), for the parameters of an operation. The type's example is left out,
-    /// since Swagger UI would send it for an optional parameter too.
+    /// As [`write_in_place`](Self::write_in_place), for the parameters of an operation. Leaves out the
+    /// type's example, which Swagger UI would send even for an optional parameter.
     pub(super) fn write_in_parameters(&self, operation: &mut Operation) {
         for parameter in operation.parameters.iter_mut().flatten() {
             let RefOr::T(parameter) = parameter else { continue };
