@@ -26,7 +26,6 @@ const MAX_LOCAL_BYTES: usize = 64;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct User {
     /// The account's id; never reused.
-    #[schema(value_type = i64, example = 1, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub id: Id,
     /// The e-mail address, as it was given.
     #[schema(example = "ada@example.com")]
@@ -44,16 +43,15 @@ pub struct User {
     #[schema(example = false)]
     pub email_verified: bool,
     /// When the account was created, UTC.
-    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub created_at: Timestamp,
     /// When the account was last changed, UTC.
-    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub updated_at: Timestamp,
 }
 
 /// An e-mail address, as typed. Two addresses belong to the same account when they are equal in NFC without case, with
 /// the domain in its ASCII form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(format = "email", max_length = 254, example = "ada@example.com")]
 pub struct Email(String);
 
 impl Email {
@@ -135,7 +133,8 @@ impl Field for Email {
 }
 
 /// The name of an account's owner: at most 200 characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(max_length = 200, example = "Ada Lovelace")]
 pub(crate) struct FullName(String);
 
 impl FullName {

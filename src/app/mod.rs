@@ -105,10 +105,9 @@ impl std::fmt::Debug for Keyfob {
 
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
-    cfg.configure(me::routes::configure)
+    cfg.configure(me::configure)
         .configure(oauth::routes::configure)
         .configure(posts::routes::configure)
-        .configure(me::sessions::configure)
         .configure(oauth::metadata::configure)
         .configure(health::configure)
         .configure(docs::configure);

@@ -6,10 +6,12 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::BigInt;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A positive integer below 2^53, so that every JSON reader holds it exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, AsExpression, FromSqlRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, AsExpression, FromSqlRow, ToSchema)]
 #[diesel(sql_type = BigInt)]
+#[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
 #[serde(transparent)]
 pub struct Id(i64);
 

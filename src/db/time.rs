@@ -9,12 +9,14 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::BigInt;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 /// A point in time in whole milliseconds since the Unix epoch, UTC; RFC 3339 in JSON.
 ///
 /// Milliseconds in a `BIGINT` are the same on SQLite and PostgreSQL, whose own time types differ in precision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow, ToSchema)]
 #[diesel(sql_type = BigInt)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -6,6 +6,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::authenticate::{Accepted, authenticate};
 use super::error::AuthError;
@@ -89,6 +91,14 @@ impl<S: RequiredScope> FromRequest for CurrentUser<S> {
                 _ => Ok(Self { token, scope: PhantomData }),
             }
         })
+    }
+}
+
+/// Documents the scope, as the description of the header. `docs` turns this parameter into the operation's `security`.
+impl<S: RequiredScope> IntoParams for CurrentUser<S> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let token = ParameterBuilder::new().name(AUTHORIZATION.as_str()).parameter_in(ParameterIn::Header);
+        vec![token.description(S::NAME).build()]
     }
 }
 

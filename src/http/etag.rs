@@ -2,16 +2,37 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use utoipa::IntoParams;
 
-/// Whether `If-None-Match` says that the client has exactly this version (weak comparison, RFC 9110 §13.1.2).
-pub(crate) fn is_known_to_client(req: &HttpRequest, etag: &str) -> bool {
-    let listed = tags(req, &IF_NONE_MATCH);
-    listed.is_some_and(|tags| is_any(&tags) || tags.iter().any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == etag))
+/// The versions that the client has; `None`: it does not say.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(names("If-None-Match"), parameter_in = Header)]
+pub(crate) struct IfNoneMatch(
+    /// The `ETag` of the version that you have. The response is 304 while that version is current.
+    #[param(value_type = Option<String>)]
+    Option<Vec<String>>,
+);
+
+impl IfNoneMatch {
+    pub(crate) fn of(req: &HttpRequest) -> Self {
+        Self(tags(req, &IF_NONE_MATCH))
+    }
+
+    /// Whether the client has exactly this version (weak comparison, RFC 9110 §13.1.2).
+    pub(crate) fn has(&self, etag: &str) -> bool {
+        let is_same = |tag: &String| tag.strip_prefix("W/").unwrap_or(tag) == etag;
+        self.0.as_ref().is_some_and(|tags| is_any(tags) || tags.iter().any(is_same))
+    }
 }
 
 /// The versions that a change applies to; `None`: any.
-#[derive(Clone, Debug)]
-pub(crate) struct IfMatch(Option<Vec<String>>);
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(names("If-Match"), parameter_in = Header)]
+pub(crate) struct IfMatch(
+    /// The `ETag` of the version that this applies to. Without it, the request applies to any version.
+    #[param(value_type = Option<String>)]
+    Option<Vec<String>>,
+);
 
 impl IfMatch {
     pub(crate) fn of(req: &HttpRequest) -> Self {
@@ -57,7 +78,7 @@ mod tests {
     }
 
     fn is_known(lines: &[Vec<u8>]) -> bool {
-        is_known_to_client(&request(&IF_NONE_MATCH, lines), OURS)
+        IfNoneMatch::of(&request(&IF_NONE_MATCH, lines)).has(OURS)
     }
 
     fn is_allowed(lines: &[Vec<u8>]) -> bool {

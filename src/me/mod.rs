@@ -1,6 +1,29 @@
-//! Sign-up, profiles, and the caller's own account and sessions.
+//! Sign-up, profiles, and the caller's own account and sessions. One file per use case, with its input and its handler.
 
+mod account;
 mod error;
 mod owner;
-pub(crate) mod routes;
-pub(crate) mod sessions;
+mod password;
+mod profile;
+mod sessions;
+mod sign_up;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::guard::CurrentUser;
+use crate::tokens::scopes;
+
+/// Who may use these routes, other than sign-up.
+type Caller = CurrentUser<scopes::Profile>;
+
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(sign_up::sign_up)
+        .service(profile::read_profile)
+        .service(account::read_me)
+        .service(account::update_me)
+        .service(account::delete_me)
+        .service(password::change_password)
+        .service(sessions::list_sessions)
+        .service(sessions::end_session)
+        .service(sessions::end_other_sessions);
+}

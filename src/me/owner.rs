@@ -2,40 +2,79 @@
 
 use std::net::IpAddr;
 
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{Error, FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::accounts::Email;
 use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
 use crate::db::{Conn, Db, Id, StoreError, Timestamp};
+use crate::fields::{Field, Rejection, text};
 use crate::guard::AuthError;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
+use crate::http::origin::client_address;
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::sessions::end::Caller;
 
-/// A caller who claims to own the account.
-pub(super) struct Owner<'a> {
-    pub caller: Caller,
-    pub address: IpAddr,
-    pub db: &'a Db,
-    pub passwords: &'a Passwords,
-    pub attempts: &'a Attempts,
-    pub sessions: &'a Sessions,
+/// A password as typed, for comparison.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Password, example = "correct horse battery staple")]
+pub(super) struct TypedPassword(SecretString);
+
+impl Field for TypedPassword {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        text(value).map(|text| Self(text.into()))
+    }
 }
 
-impl Owner<'_> {
+/// A caller who claims to own the account. As an extractor it refuses the same requests as [`Caller`](super::Caller).
+pub(super) struct Owner {
+    pub caller: Caller,
+    pub address: IpAddr,
+    pub passwords: Data<Passwords>,
+    db: Data<Db>,
+    attempts: Data<Attempts>,
+    sessions: Data<Sessions>,
+}
+
+impl FromRequest for Owner {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let user = super::Caller::from_request(req, payload);
+        let req = req.clone();
+        Box::pin(async move {
+            Ok(Self {
+                caller: user.await?.caller(),
+                address: client_address(&req),
+                passwords: Data::extract(&req).await?,
+                db: Data::extract(&req).await?,
+                attempts: Data::extract(&req).await?,
+                sessions: Data::extract(&req).await?,
+            })
+        })
+    }
+}
+
+impl Owner {
     pub(super) async fn find(&self) -> Result<UserRow, ApiError> {
-        find_active(self.db, self.caller.user_id).await
+        find_active(&self.db, self.caller.user_id).await
     }
 
     /// Compares the password with the account's.
-    pub(super) async fn confirm(&self, row: &UserRow, password: &SecretString) -> Result<(), ApiError> {
+    pub(super) async fn confirm(&self, row: &UserRow, password: &TypedPassword) -> Result<(), ApiError> {
         let key = Email::key_of(&row.email);
-        let attempt = Attempt::on_account(&key, password.expose_secret(), self.address);
+        let attempt = Attempt::on_account(&key, password.0.expose_secret(), self.address);
         let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
-        match self.passwords.verify(password.clone(), Some(row.password_hash.clone()), self.address).await? {
+        match self.passwords.verify(password.0.clone(), Some(row.password_hash.clone()), self.address).await? {
             Verified::Right { .. } => {
                 begun.succeeded(Timestamp::now()).await;
                 Ok(())
@@ -53,7 +92,7 @@ impl Owner<'_> {
     pub(super) async fn change<F>(
         &self,
         mut row: UserRow,
-        password: &SecretString,
+        password: &TypedPassword,
         except: Option<Id>,
         change: F,
     ) -> Result<(), ApiError>

@@ -3,26 +3,22 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, get};
 use serde::Serialize;
-use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa::{IntoParams, ToSchema};
 
+use super::Caller;
 use crate::db::page::{MAX_LIMIT, Page, next_cursor};
 use crate::db::{Id, Timestamp};
 use crate::fields::{Fields, FromFields};
-use crate::guard::CurrentUser;
 use crate::http::answer::json;
 use crate::http::error::ApiError;
-use crate::http::problem::Problem;
 use crate::http::{PathId, Query};
 use crate::sessions::Sessions;
 use crate::sessions::revocations::store::Which;
-use crate::tokens::scopes;
 
 /// A session, which begins with a login.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Session {
+pub(super) struct Session {
     /// The session's id, the `sid` claim of its access tokens.
-    #[schema(value_type = i64, example = 1)]
     id: Id,
     /// The client that logged in.
     #[schema(example = "keyfob")]
@@ -34,10 +30,8 @@ pub(crate) struct Session {
     #[schema(example = "127.0.0.1", required)]
     ip: Option<String>,
     /// Time of the login, UTC.
-    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     created_at: Timestamp,
     /// Time of the last use, UTC; updated with a delay of some seconds.
-    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     last_used_at: Timestamp,
     /// Whether this request belongs to the session.
     #[schema(example = true)]
@@ -46,7 +40,7 @@ pub(crate) struct Session {
 
 /// A page of the sessions that have not ended, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SessionList {
+pub(super) struct SessionList {
     /// The sessions.
     items: Vec<Session>,
     /// Pass it as `cursor` to get the next page; `null` on the last page.
@@ -55,39 +49,37 @@ pub(crate) struct SessionList {
 }
 
 /// Which page of the caller's sessions.
-#[derive(Debug)]
-pub(crate) struct SessionQuery(Page);
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SessionQuery {
+    /// Maximum number of sessions, 1 to 100. Default: 100.
+    #[param(required = false, minimum = 1, maximum = 100, example = 100)]
+    limit: i64,
+    /// The `next_cursor` of the previous page.
+    #[param(rename = "cursor", value_type = Option<String>)]
+    after: Option<Id>,
+}
 
 impl FromFields for SessionQuery {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         // The maximum by default: a client that does not page should see all sessions, or nearly all.
-        Page::read(fields, MAX_LIMIT).map(Self)
+        let Page { limit, after } = Page::read(fields, MAX_LIMIT)?;
+        Some(Self { limit, after })
     }
-}
-
-pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(list_sessions).service(end_session).service(end_other_sessions);
 }
 
 /// List sessions
 ///
 /// The current user's sessions, newest first: one for each login that has not ended.
-#[utoipa::path(
-    tag = "accounts",
-    params(
-        ("limit" = Option<i64>, Query, description = "Maximum number of sessions, 1 to 100. Default: 100.", minimum = 1, maximum = 100, example = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page."),
-    ),
-    security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 200, description = "A page of sessions.", body = SessionList))
-)]
+#[utoipa::path(tag = "accounts", params(Caller, SessionQuery), responses((status = 200, description = "A page of sessions.", body = SessionList)))]
 #[get("/me/sessions")]
-pub(crate) async fn list_sessions(
-    user: CurrentUser<scopes::Profile>,
+pub(super) async fn list_sessions(
+    user: Caller,
     query: Query<SessionQuery>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    let page = query.0.0;
+    let SessionQuery { limit, after } = query.0;
+    let page = Page { limit, after };
     let mut rows = sessions.list(user.id(), page, Timestamp::now()).await?;
     let next_cursor = next_cursor(&mut rows, page.limit, |row| row.id);
     let items = rows.into_iter().map(|row| Session {
@@ -107,16 +99,12 @@ pub(crate) async fn list_sessions(
 /// Logs the session out: its refresh token stops working at once, its access tokens within a second.
 #[utoipa::path(
     tag = "accounts",
-    params(("id" = i64, Path, description = "The session's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)),
-    security(("OAuth2PasswordBearer" = ["profile"])),
-    responses(
-        (status = 204, description = "The session has ended."),
-        (status = 404, description = "You have no such session.", body = Problem, content_type = "application/problem+json"),
-    )
+    params(Caller, ("id" = Id, Path, description = "The session's id.", example = 1)),
+    responses((status = 204, description = "The session has ended."), (status = 404, description = "You have no such session.")),
 )]
 #[delete("/me/sessions/{id}")]
-pub(crate) async fn end_session(
-    user: CurrentUser<scopes::Profile>,
+pub(super) async fn end_session(
+    user: Caller,
     PathId(id): PathId,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
@@ -130,16 +118,9 @@ pub(crate) async fn end_session(
 /// End all other sessions
 ///
 /// Logs out everywhere except in the current session.
-#[utoipa::path(
-    tag = "accounts",
-    security(("OAuth2PasswordBearer" = ["profile"])),
-    responses((status = 204, description = "All other sessions have ended."))
-)]
+#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "All other sessions have ended.")))]
 #[delete("/me/sessions")]
-pub(crate) async fn end_other_sessions(
-    user: CurrentUser<scopes::Profile>,
-    sessions: Data<Sessions>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn end_other_sessions(user: Caller, sessions: Data<Sessions>) -> Result<HttpResponse, ApiError> {
     let which = Which::AllOf { user_id: user.id(), except: Some(user.session_id()) };
     sessions.end_as(user.caller(), which, Timestamp::now()).await??;
     Ok(HttpResponse::NoContent().finish())

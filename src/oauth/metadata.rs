@@ -25,7 +25,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 /// The endpoints and what they support (RFC 8414). Every URL begins with `token.issuer`.
 #[utoipa::path(
     tag = "oauth",
-    operation_id = "read_server_metadata",
     responses((status = 200, description = "The metadata (RFC 8414 §2).", body = Object, example = json!({
         "issuer": "http://127.0.0.1:8000", "token_endpoint": "http://127.0.0.1:8000/login",
         "jwks_uri": "http://127.0.0.1:8000/.well-known/jwks.json",
@@ -43,7 +42,6 @@ pub(crate) async fn read_server_metadata(sessions: Data<Sessions>) -> HttpRespon
 /// The keys that verify access tokens, as a JWK set (RFC 7517 §5): empty with HS256, several during a rotation.
 #[utoipa::path(
     tag = "oauth",
-    operation_id = "read_jwks",
     responses((status = 200, description = "The keys.", body = Object, content_type = "application/jwk-set+json", example = json!({
         "keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",

@@ -78,11 +78,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 /// passwords (RFC 9700 §2.4).
 #[utoipa::path(
     tag = "oauth",
-    operation_id = "log_in",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
-    responses(
-        (status = 200, description = "The tokens.", body = TokenAnswer),
-    )
+    responses((status = 200, description = "The tokens.", body = TokenAnswer))
 )]
 #[post("/login")]
 pub(crate) async fn log_in(
@@ -118,7 +115,6 @@ fn grant_of(form: &OAuthForm) -> &'static str {
 /// (two on PostgreSQL). The status is 200 for an unknown token too.
 #[utoipa::path(
     tag = "oauth",
-    operation_id = "log_out",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token is revoked.", body = Object, example = json!({})))
 )]
@@ -155,7 +151,6 @@ pub(crate) async fn log_out(
 /// For confidential clients (RFC 7662). An invalid token is answered with `{"active": false}` and nothing else.
 #[utoipa::path(
     tag = "oauth",
-    operation_id = "introspect_token",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The properties of the token, or `{\"active\": false}`.", body = Object, example = json!({
         "active": true, "scope": "profile posts", "client_id": "keyfob", "username": "ada@example.com",

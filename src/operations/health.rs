@@ -12,7 +12,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::db::Db;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
-use crate::http::problem::Problem;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 
@@ -58,13 +57,10 @@ pub(crate) async fn check_health() -> HttpResponse {
 /// Readiness
 ///
 /// For load balancers: 200 while the database responds and the service can do its work.
-#[utoipa::path(
-    tag = "operations",
-    responses(
-        (status = 200, description = "The service is ready.", body = Health),
-        (status = 503, description = "The database did not respond within one second, the revocation feed is stale, or a part of the service has died.", body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(tag = "operations", responses(
+    (status = 200, description = "The service is ready.", body = Health),
+    (status = 503, description = "The database did not respond within one second, the revocation feed is stale, or a part of the service has died."),
+))]
 #[get("/readyz")]
 pub(crate) async fn check_readiness(
     db: Data<Db>,

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::fields::{Field, Rejection, text};
 use crate::unicode::nfc;
@@ -14,7 +15,8 @@ const COMMON_PASSWORDS: &str = include_str!("common_passwords/list.txt");
 const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=72;
 
 /// A password that an account may have, in NFC (RFC 8265 §4.2.2): 8 to 72 bytes in UTF-8, no NUL, not a common one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, ToSchema)]
+#[schema(value_type = String, format = Password, max_length = 72, example = "correct horse battery staple")]
 pub(crate) struct NewPassword(SecretString);
 
 impl NewPassword {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::db::page::Page;
 use crate::db::{Id, Timestamp};
@@ -17,7 +17,6 @@ const DEFAULT_LIMIT: i64 = 20;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Post {
     /// The post's id; never reused.
-    #[schema(value_type = i64, example = 1, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub id: Id,
     /// The title.
     #[schema(example = "On the Analytical Engine")]
@@ -26,13 +25,10 @@ pub(crate) struct Post {
     #[schema(example = "It weaves algebraic patterns.")]
     pub content: String,
     /// The id of the author's account.
-    #[schema(value_type = i64, example = 1)]
     pub author_id: Id,
     /// When the post was created, UTC.
-    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub created_at: Timestamp,
     /// When the post was last changed, UTC.
-    #[schema(value_type = String, format = DateTime, example = "2026-11-21T20:58:00Z")]
     pub updated_at: Timestamp,
     /// Incremented by each change.
     #[serde(skip)]
@@ -58,7 +54,8 @@ pub(crate) struct PostPage {
 }
 
 /// A title: 1 to 200 characters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, ToSchema)]
+#[schema(min_length = 1, max_length = 200, example = "On the Analytical Engine")]
 pub(crate) struct Title(pub String);
 
 impl Field for Title {
@@ -68,7 +65,8 @@ impl Field for Title {
 }
 
 /// A text: 1 to 20,000 characters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, ToSchema)]
+#[schema(min_length = 1, max_length = 20_000, example = "It weaves algebraic patterns.")]
 pub(crate) struct Content(pub String);
 
 impl Field for Content {
@@ -81,10 +79,8 @@ impl Field for Content {
 #[derive(Clone, Debug, ToSchema)]
 pub(crate) struct NewPost {
     /// The title.
-    #[schema(value_type = String, min_length = 1, max_length = 200, example = "On the Analytical Engine")]
     pub title: Title,
     /// The text.
-    #[schema(value_type = String, min_length = 1, max_length = 20_000, example = "It weaves algebraic patterns.")]
     pub content: Content,
 }
 
@@ -97,12 +93,13 @@ impl FromFields for NewPost {
 
 /// Changes to a post. Absent fields keep their value.
 #[derive(Clone, Debug, ToSchema)]
+#[schema(example = json!({ "title": "On the Engine", "content": "It weaves flowers and leaves." }))]
 pub(crate) struct PostChange {
     /// The new title.
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "On the Engine")]
+    #[schema(nullable = false)]
     pub title: Option<Title>,
     /// The new text.
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 20_000, example = "It weaves flowers and leaves.")]
+    #[schema(nullable = false)]
     pub content: Option<Content>,
 }
 
@@ -120,11 +117,17 @@ impl From<NewPost> for PostChange {
 }
 
 /// Which page of posts, and of which author.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
+    /// Maximum number of posts, 1 to 100. Default: 20.
+    #[param(required = false, minimum = 1, maximum = 100, example = 20)]
     pub limit: i64,
-    /// The page begins after this post. Ids never change, so concurrent writes do not disturb paging.
+    /// The `next_cursor` of the previous page.
+    // The page begins after this post. Ids never change, so concurrent writes do not disturb paging.
+    #[param(rename = "cursor", value_type = Option<String>)]
     pub after: Option<Id>,
+    /// Only posts by this account.
     pub author_id: Option<Id>,
 }
 

@@ -13,11 +13,13 @@ use crate::db::{Db, Freshness, Id, StoreError, Timestamp};
 use crate::guard::{AuthError, CurrentUser};
 use crate::http::answer::json;
 use crate::http::error::ApiError;
-use crate::http::etag::{IfMatch, is_known_to_client};
-use crate::http::problem::Problem;
+use crate::http::etag::{IfMatch, IfNoneMatch};
 use crate::http::{Json, PathId, Query};
 use crate::sessions::Sessions;
 use crate::tokens::scopes;
+
+/// Who may write posts.
+type Author = CurrentUser<scopes::Posts>;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list_posts)
@@ -32,17 +34,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 ///
 /// Newest first. Following `next_cursor` to the end shows every post that existed at the start exactly once, even if
 /// others are written meanwhile.
-#[utoipa::path(
-    tag = "posts",
-    params(
-        ("limit" = Option<i64>, Query, description = "Maximum number of posts, 1 to 100. Default: 20.", minimum = 1, maximum = 100, example = 20),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page."),
-        ("author_id" = Option<i64>, Query, description = "Only posts by this account.", minimum = 1, maximum = 9_007_199_254_740_991_i64),
-    ),
-    responses(
-        (status = 200, description = "A page of posts.", body = PostPage),
-    )
-)]
+#[utoipa::path(tag = "posts", params(PageQuery), responses((status = 200, description = "A page of posts.", body = PostPage)))]
 #[get("/posts")]
 pub(crate) async fn list_posts(
     req: HttpRequest,
@@ -60,24 +52,13 @@ pub(crate) async fn list_posts(
 /// Get a post
 ///
 /// The `ETag` header is its version.
-#[utoipa::path(
-    tag = "posts",
-    params(
-        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the version that you have. The response is 304 while that version is current."),
-    ),
-    responses(
-        (status = 200, description = "The post.", body = Post, headers(("ETag" = String, description = "The post's version."))),
-        (status = 304, description = "You have the current version."),
-        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(tag = "posts", params(PathId, IfNoneMatch), responses((status = 200, description = "The post.", body = Post)))]
 #[get("/posts/{id}")]
 pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>) -> Result<HttpResponse, ApiError> {
     let found = db.read_as(freshness_for(&req), move |conn| store::find_post(conn, id)).await?;
     let post = found.ok_or(ApiError::NotFound)?;
     let etag = post.etag();
-    if is_known_to_client(&req, &etag) {
+    if IfNoneMatch::of(&req).has(&etag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
     Ok(json(HttpResponse::Ok().insert_header((ETAG, etag)), &post))
@@ -86,19 +67,12 @@ pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>
 /// Create a post
 ///
 /// The current user becomes its author.
-#[utoipa::path(
-    tag = "posts",
-    request_body = NewPost,
-    security(("OAuth2PasswordBearer" = ["posts"])),
-    responses(
-        (status = 201, description = "The new post.", body = Post, headers(
-            ("Location" = String, description = "`/posts/{id}`"), ("ETag" = String, description = "The post's version."),
-        )),
-    )
-)]
+#[utoipa::path(tag = "posts", params(Author), responses((status = 201, description = "The new post.", body = Post, headers(
+    ("Location" = String, description = "`/posts/{id}`"), ("ETag" = String, description = "The post's version."),
+))))]
 #[post("/posts")]
 pub(crate) async fn create_post(
-    user: CurrentUser<scopes::Posts>,
+    user: Author,
     body: Json<NewPost>,
     db: Data<Db>,
     sessions: Data<Sessions>,
@@ -116,24 +90,11 @@ pub(crate) async fn create_post(
 /// Replace a post
 ///
 /// Only its author and admins may replace it.
-#[utoipa::path(
-    tag = "posts",
-    params(
-        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that this replaces."),
-    ),
-    request_body = NewPost,
-    security(("OAuth2PasswordBearer" = ["posts"])),
-    responses(
-        (status = 200, description = "The updated post.", body = Post, headers(("ETag" = String, description = "The post's version."))),
-        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(tag = "posts", params(Author, PathId, IfMatch), responses((status = 200, description = "The updated post.", body = Post)))]
 #[put("/posts/{id}")]
 pub(crate) async fn replace_post(
     req: HttpRequest,
-    user: CurrentUser<scopes::Posts>,
+    user: Author,
     PathId(id): PathId,
     body: Json<NewPost>,
     db: Data<Db>,
@@ -146,24 +107,11 @@ pub(crate) async fn replace_post(
 /// Update a post
 ///
 /// Only its author and admins may change it. Absent fields keep their value.
-#[utoipa::path(
-    tag = "posts",
-    params(
-        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that this changes."),
-    ),
-    request_body = PostChange,
-    security(("OAuth2PasswordBearer" = ["posts"])),
-    responses(
-        (status = 200, description = "The updated post.", body = Post, headers(("ETag" = String, description = "The post's version."))),
-        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(tag = "posts", params(Author, PathId, IfMatch), responses((status = 200, description = "The updated post.", body = Post)))]
 #[patch("/posts/{id}")]
 pub(crate) async fn update_post(
     req: HttpRequest,
-    user: CurrentUser<scopes::Posts>,
+    user: Author,
     PathId(id): PathId,
     body: Json<PostChange>,
     db: Data<Db>,
@@ -176,23 +124,11 @@ pub(crate) async fn update_post(
 /// Delete a post
 ///
 /// Only its author and admins may delete it.
-#[utoipa::path(
-    tag = "posts",
-    params(
-        ("id" = i64, Path, description = "The post's id.", minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to delete."),
-    ),
-    security(("OAuth2PasswordBearer" = ["posts"])),
-    responses(
-        (status = 204, description = "The post is deleted."),
-        (status = 404, description = "There is no such post.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`If-Match` names another version.", body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(tag = "posts", params(Author, PathId, IfMatch), responses((status = 204, description = "The post is deleted.")))]
 #[delete("/posts/{id}")]
 pub(crate) async fn delete_post(
     req: HttpRequest,
-    user: CurrentUser<scopes::Posts>,
+    user: Author,
     PathId(id): PathId,
     db: Data<Db>,
 ) -> Result<HttpResponse, ApiError> {
@@ -203,7 +139,7 @@ pub(crate) async fn delete_post(
 
 async fn change(
     req: &HttpRequest,
-    user: &CurrentUser<scopes::Posts>,
+    user: &Author,
     id: Id,
     change: PostChange,
     db: &Db,
@@ -219,10 +155,7 @@ fn freshness_for(req: &HttpRequest) -> Freshness {
 }
 
 /// Whether the caller may change a post as it is: first the owner, then `If-Match`.
-fn check_of(
-    req: &HttpRequest,
-    user: &CurrentUser<scopes::Posts>,
-) -> impl Fn(&Post) -> Result<(), Changed> + Send + 'static {
+fn check_of(req: &HttpRequest, user: &Author) -> impl Fn(&Post) -> Result<(), Changed> + Send + 'static {
     let (user_id, is_admin) = (user.id(), user.is_admin());
     let if_match = IfMatch::of(req);
     move |post| match post {

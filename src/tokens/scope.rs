@@ -117,7 +117,7 @@ impl ScopeSet {
 
 /// A requested scope does not exist.
 #[derive(Debug, thiserror::Error)]
-#[error("A requested scope is unknown or malformed. Known scopes: profile, posts, admin")]
+#[error("A requested scope is unknown or malformed. Known scopes: {}", KNOWN_SCOPES.map(|(name, _)| name).join(", "))]
 pub struct UnknownScope;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Actor, Answer, Server, header_names};
+use crate::support::{Actor, Answer, SCOPES, Server, header_names};
 
 /// What stands in the contract: method, path, statuses that a client can meet.
 const OPERATIONS: [(&str, &str, &[u16]); 15] = [
@@ -194,7 +194,7 @@ fn the_document_is_openapi_3_1_with_the_password_flow() {
         .expect("a password flow");
     assert_eq!(flow["tokenUrl"], "/login");
     let scopes: Vec<_> = flow["scopes"].as_object().unwrap().keys().collect();
-    assert_eq!(scopes, ["admin", "posts", "profile"]);
+    assert_eq!(scopes, SCOPES);
 }
 
 #[test]

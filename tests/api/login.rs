@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, Server, header_names, words};
+use crate::support::{Answer, PASSWORD, SCOPES, Server, USER_SCOPES, header_names, words};
 
 const BOB: &str = "bob@example.com";
 
@@ -224,10 +224,10 @@ fn without_a_scope_all_that_the_user_may_have_is_granted() {
         [&[("username", BOB), ("password", PASSWORD)][..], &[("username", BOB), ("password", PASSWORD), ("scope", "")]]
     {
         let scope = granted(server.login(fields));
-        assert_eq!(words(&scope), ["posts", "profile"]);
+        assert_eq!(words(&scope), USER_SCOPES);
     }
     let admin = server.admin("admin@example.com");
-    assert_eq!(words(admin.grant["scope"].as_str().unwrap()), ["admin", "posts", "profile"]);
+    assert_eq!(words(admin.grant["scope"].as_str().unwrap()), SCOPES);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Actor, Server, decode, now_seconds, words};
+use crate::support::{Actor, Server, USER_SCOPES, decode, now_seconds, words};
 
 #[test]
 fn an_access_token_has_the_header_of_rfc_9068() {
@@ -28,7 +28,7 @@ fn an_access_token_has_the_nine_claims() {
     assert!((before..=after).contains(&issued), "{claims}");
     assert_eq!(claims["exp"].as_i64().unwrap() - issued, 900);
     assert_eq!(claims["scope"], bob.grant["scope"]);
-    assert_eq!(words(claims["scope"].as_str().unwrap()), ["posts", "profile"]);
+    assert_eq!(words(claims["scope"].as_str().unwrap()), USER_SCOPES);
     let user = bob.get("/me").expect_json(200);
     assert_eq!(claims["sub"].as_str().unwrap(), user["id"].to_string());
     for claim in ["jti", "sid"] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::steps::{App, PATIENCE, refresh_token, restart_with, revoke, session_id, time_until_refused};
-use crate::support::{Answer, Client, PASSWORD, Server, Wire, until, words};
+use crate::support::{Answer, Client, PASSWORD, Server, USER_SCOPES, Wire, until, words};
 
 const BOB: &str = "bob@example.com";
 const NEW: &str = "another-Kettle 99";
@@ -99,7 +99,7 @@ fn an_admin_who_is_demoted_while_the_password_is_compared_gets_no_admin_scope() 
         || slow.log_in(PASSWORD),
         || slow.server.home.database.execute("UPDATE users SET is_admin = FALSE"),
     );
-    assert_eq!(words(answer.expect_json(200)["scope"].as_str().unwrap()), ["posts", "profile"]);
+    assert_eq!(words(answer.expect_json(200)["scope"].as_str().unwrap()), USER_SCOPES);
     time_until_refused(&slow.server, &root.token);
 }
 

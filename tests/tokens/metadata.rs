@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::keychain::thumbprint;
 use crate::steps::{kid, published_keys};
-use crate::support::{Answer, Server, Wire, decode};
+use crate::support::{Answer, SCOPES, Server, Wire, decode};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const JWKS: &str = "/.well-known/jwks.json";
@@ -67,7 +67,7 @@ fn the_lists_in_the_metadata_match_the_service() {
     let document = Server::start().get(METADATA).expect_json(200);
     let methods = set(&["none", "client_secret_basic", "client_secret_post"]);
     assert_eq!(texts(&document, "grant_types_supported"), set(&["password", "refresh_token"]));
-    assert_eq!(texts(&document, "scopes_supported"), set(&["profile", "posts", "admin"]));
+    assert_eq!(texts(&document, "scopes_supported"), set(&SCOPES));
     assert_eq!(texts(&document, "token_endpoint_auth_methods_supported"), methods);
     assert_eq!(texts(&document, "response_types_supported"), set(&["none"]));
     let confidential = texts(&document, "introspection_endpoint_auth_methods_supported");

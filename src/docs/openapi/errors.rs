@@ -20,10 +20,23 @@ pub(super) fn add_shared_errors(operation: &mut Operation, schemas: &Value) {
         (false, _) if !is_operations => add_problems(operation, schemas),
         _ => {}
     }
+    complete_problems(operation);
     add(operation, 431, problem(431, "The headers are too large: at most 65536 bytes are allowed."));
 }
 
+/// A handler describes an error by status and description alone: its body is a problem.
+fn complete_problems(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if status.as_str() >= "400" && response.content.is_empty() {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+            response.content.insert(CONTENT_TYPE.to_owned(), content.into());
+        }
+    }
+}
+
 fn add_problems(operation: &mut Operation, schemas: &Value) {
+    add_answers_to_parameters(operation);
     if operation.request_body.is_some() {
         add(operation, 400, problem(400, "The body is not valid JSON: it ends too early at line 1 column 9."));
         add(operation, 408, problem(408, "The body took too long: it must arrive within 30 seconds."));
@@ -45,6 +58,35 @@ fn add_problems(operation: &mut Operation, schemas: &Value) {
     }
     let away = "The service is temporarily unavailable. Try again in a moment.";
     add(operation, 503, retried(problem(503, away)));
+}
+
+/// What follows from the `{id}` of a path, `If-Match` and `If-None-Match`.
+fn add_answers_to_parameters(operation: &mut Operation) {
+    let parameters = operation.parameters.iter().flatten();
+    let names = parameters.filter_map(|parameter| match parameter {
+        RefOr::T(Parameter { name, .. }) => Some(name.clone()),
+        RefOr::Ref(_) => None,
+    });
+    let names: Vec<String> = names.collect();
+    let has = |name: &str| names.iter().any(|one| one == name);
+    if has("id") {
+        add(operation, 404, described("There is nothing with this id.", 404, &ApiError::NotFound.to_string()));
+    }
+    if has("If-Match") {
+        let detail = ApiError::PreconditionFailed.to_string();
+        add(operation, 412, described("`If-Match` names another version.", 412, &detail));
+    }
+    if has("If-None-Match") {
+        let response = ResponseBuilder::new().description("You have the current version.").build();
+        add(operation, 304, response);
+    }
+    if has("If-Match") || has("If-None-Match") {
+        for status in ["200", "304"] {
+            if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+                add_header(response, "ETag", Type::String, "The version, for `If-Match` and `If-None-Match`.");
+            }
+        }
+    }
 }
 
 fn add_oauth_errors(operation: &mut Operation) {
@@ -77,7 +119,11 @@ fn add(operation: &mut Operation, status: u16, response: Response) {
 
 fn problem(status: u16, detail: &str) -> Response {
     let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
-    response(title, CONTENT_TYPE, "Problem", problem_example(status, detail))
+    described(title, status, detail)
+}
+
+fn described(description: &str, status: u16, detail: &str) -> Response {
+    response(description, CONTENT_TYPE, "Problem", problem_example(status, detail))
 }
 
 fn invalid_field(fault: Fault) -> Response {

@@ -5,17 +5,20 @@
 mod errors;
 mod examples;
 mod texts;
+mod values;
 
 use std::collections::BTreeSet;
 
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{Flow, OAuth2, Password, Scopes, SecurityScheme};
+use actix_web::http::header::AUTHORIZATION;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::security::{Flow, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{RefOr, Server, Type};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use self::errors::{add_header, add_shared_errors};
 use self::examples::add_examples;
 pub(crate) use self::examples::example_of;
+use self::values::Values;
 use crate::http::caching::is_private;
 use crate::http::problem::Problem;
 use crate::tokens::scope::KNOWN_SCOPES;
@@ -91,11 +94,14 @@ impl Modify for Finish {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(SCHEME, scheme(""));
+        let values = Values::write_in_place(components);
         let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
         let mut bodies = BTreeSet::new();
         for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
+                require_token(operation);
+                values.write_in_parameters(operation);
                 add_shared_errors(operation, &schemas);
                 add_examples(operation, &schemas);
                 if is_private(path) {
@@ -109,6 +115,18 @@ impl Modify for Finish {
         }
         texts::restrict_bodies(&bodies, components);
     }
+}
+
+/// Turns the parameter of [`CurrentUser`](crate::guard::CurrentUser), which names a scope, into `security`.
+fn require_token(operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    let is_token = |parameter: &mut RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name == AUTHORIZATION.as_str());
+    let tokens: Vec<_> = parameters.extract_if(.., is_token).collect();
+    for token in tokens {
+        let RefOr::T(Parameter { description: scope, .. }) = token else { continue };
+        operation.security.get_or_insert_default().push(SecurityRequirement::new(SCHEME, scope));
+    }
+    operation.parameters.take_if(|parameters| parameters.is_empty());
 }
 
 /// Documents `Cache-Control: no-store` on every response.

@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use futures_util::future::{LocalBoxFuture, poll_fn};
 use serde_json::Value;
 use tokio::time::{Sleep, sleep};
+use utoipa::IntoParams;
 
 use super::error::ApiError;
 use super::failure::Failure;
@@ -78,8 +79,13 @@ impl<T: FromFields> FromRequest for Query<T> {
 }
 
 /// The `{id}` of the path.
-#[derive(Clone, Copy, Debug)]
-pub struct PathId(pub Id);
+#[derive(Clone, Copy, Debug, IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub struct PathId(
+    /// The item's id.
+    #[param(example = 1)]
+    pub Id,
+);
 
 impl FromRequest for PathId {
     type Error = ApiError;

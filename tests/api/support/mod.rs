@@ -15,6 +15,12 @@ pub use home::{Home, Run, until};
 pub use server::Server;
 pub use wire::{Wire, connect_from};
 
+/// Every scope, sorted.
+pub const SCOPES: [&str; 3] = ["admin", "posts", "profile"];
+
+/// The scopes of an account that is not an admin, sorted.
+pub const USER_SCOPES: [&str; 2] = ["posts", "profile"];
+
 /// Whether a text is a request id as the contract allows it.
 pub fn is_request_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))

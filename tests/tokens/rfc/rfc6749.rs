@@ -2,7 +2,7 @@
 
 use super::{BOB, GOOD, log_in, post, server_and_app, server_and_bob};
 use crate::steps::{App, access_token, basic, expect_refused, refresh, refresh_token, renew, revoke};
-use crate::support::{Server, words};
+use crate::support::{Server, USER_SCOPES, words};
 
 #[test]
 fn rfc6749_section_2_3_the_client_must_not_use_more_than_one_authentication_method() {
@@ -98,7 +98,7 @@ fn rfc6749_section_3_3_the_server_must_inform_the_client_of_a_scope_that_differs
 #[test]
 fn rfc6749_section_3_3_without_a_scope_the_server_must_use_a_default_or_fail() {
     let (server, _) = server_and_bob();
-    assert_eq!(words(log_in(&server, &[]).expect_json(200)["scope"].as_str().unwrap()), ["posts", "profile"]);
+    assert_eq!(words(log_in(&server, &[]).expect_json(200)["scope"].as_str().unwrap()), USER_SCOPES);
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! The caller's password.
+
+use actix_web::{HttpResponse, post};
+use utoipa::ToSchema;
+
+use super::Caller;
+use super::owner::{Owner, TypedPassword};
+use crate::accounts::model::{Email, password_is_email};
+use crate::accounts::store;
+use crate::db::Conn;
+use crate::fields::{Fields, FromFields, Rejection};
+use crate::http::Json;
+use crate::http::error::ApiError;
+use crate::passwords::NewPassword;
+
+/// A new password, confirmed with the current one.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({
+    "current_password": "correct horse battery staple", "new_password": "even longer horse battery staple",
+}))]
+pub(super) struct PasswordChange {
+    /// The current password.
+    current_password: TypedPassword,
+    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused.
+    new_password: NewPassword,
+}
+
+impl FromFields for PasswordChange {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let (current_password, new_password) = (fields.required("current_password"), fields.required("new_password"));
+        Some(Self { current_password: current_password?, new_password: new_password? })
+    }
+}
+
+/// Change the password
+///
+/// Ends all other sessions.
+#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The password is changed.")))]
+#[post("/me/password")]
+pub(super) async fn change_password(owner: Owner, body: Json<PasswordChange>) -> Result<HttpResponse, ApiError> {
+    let row = owner.find().await?;
+    let Json(PasswordChange { current_password, new_password }) = body;
+    if Email::parse(&row.email).is_ok_and(|email| email.is_password(&new_password)) {
+        let Rejection { kind, message } = password_is_email();
+        return Err(ApiError::invalid("body", "new_password", kind, &message));
+    }
+    owner.confirm(&row, &current_password).await?;
+    let hash = owner.passwords.hash(new_password, owner.address).await?;
+    let (id, session_id) = (owner.caller.user_id, owner.caller.session_id);
+    let change = move |conn: &mut Conn, now| store::update_password(conn, id, &hash, now);
+    owner.change(row, &current_password, Some(session_id), change).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
