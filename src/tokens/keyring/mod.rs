@@ -110,12 +110,12 @@ impl Keyring {
     /// Checks a token: signature and claims the first time, its times every time.
     pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<Arc<AccessToken>, Refusal> {
         let fingerprint = VerifiedTokens::fingerprint(token);
-        // Read the epoch before the keys, so that the keys are never older than it.
-        let epoch = self.verified.epoch();
         if let Some(claims) = self.verified.find(&fingerprint) {
             check_times(&claims, now)?;
             return Ok(claims);
         }
+        // Read the epoch before the keys, so that the keys are never older than it.
+        let epoch = self.verified.epoch();
         let keys = self.snapshot();
         let find = |kid: &str| keys.iter().find(|key| key.kid == kid && key.is_accepted(now)).map(|key| &key.jwt);
         let claims = Arc::new(jwt::check(token, find, &self.settings.issuer, &self.settings.audience, now)?);
