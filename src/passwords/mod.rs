@@ -11,11 +11,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::config::PasswordSettings;
 use crate::metrics;
-use compare::Comparer;
+use compare::{Comparer, PasswordTask};
 use formats::KeptHash;
 pub(crate) use policy::NewPassword;
 pub(crate) use queue::Busy;
@@ -36,7 +36,7 @@ pub(crate) enum Verified {
 
 /// The hashing threads and the queue in front of them.
 pub(crate) struct Passwords {
-    queue: Queue,
+    queue: Queue<PasswordTask>,
     comparer: Arc<Comparer>,
 }
 
@@ -76,9 +76,9 @@ impl Passwords {
 
     /// Hashes a new password; its caller's network waits for its turn.
     pub(crate) async fn hash(&self, password: NewPassword, address: IpAddr) -> Result<String, Busy> {
-        let comparer = Arc::clone(&self.comparer);
-        let hashed = self.queue.run(address, move || comparer.hash(password.expose().expose_secret())).await?;
-        hashed.ok_or(Busy { retry_after_seconds: 1 })
+        let (comparer, password) = (Arc::clone(&self.comparer), password.expose().clone());
+        let outcome = self.queue.run(address, |answer| PasswordTask::hash(comparer, password, answer)).await?;
+        outcome.hash.ok_or(Busy { retry_after_seconds: 1 })
     }
 
     /// Compares a password with an account's hash, or with none if no account may log in: the work is the same. The
@@ -90,24 +90,19 @@ impl Passwords {
         address: IpAddr,
     ) -> Result<Verified, Busy> {
         let comparer = Arc::clone(&self.comparer);
-        self.queue.run(address, move || verify(&comparer, password.expose_secret(), account_hash.as_deref())).await
-    }
-}
-
-fn verify(comparer: &Comparer, password: &str, account_hash: Option<&str>) -> Verified {
-    let kept = account_hash.and_then(|hash| {
-        let kept = KeptHash::parse(hash);
-        kept.inspect_err(|fault| tracing::error!(cause = %fault, "an account's password hash is unreadable")).ok()
-    });
-    match (comparer.compare(password, kept.as_ref()), &kept) {
-        ((Some(reading), _), Some(kept)) => Verified::Right { renewed_hash: comparer.renew(password, kept, reading) },
-        _ => Verified::Wrong,
+        let task = |answer| PasswordTask::verify(comparer, password, account_hash, answer);
+        let outcome = self.queue.run(address, task).await?;
+        Ok(match outcome.reading {
+            Some(_) => Verified::Right { renewed_hash: outcome.hash },
+            None => Verified::Wrong,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::compare::MAX_BYTES;
+    use keyfob_lanes::MAX_BYTES;
+
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -1,11 +1,12 @@
 //! bcrypt hashes: our own, and those of a password that was transformed first.
 
-use std::borrow::Cow;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::BCRYPT;
+use base64::engine::GeneralPurpose;
+use base64::engine::general_purpose::{NO_PAD, STANDARD};
+use secrecy::zeroize::Zeroizing;
 
 use super::{HashFault, number};
 
@@ -14,15 +15,15 @@ const MAX_BCRYPT_COST: u32 = 18;
 /// Length of a salt and of a digest in a bcrypt hash, in characters, and the number of unused bits in the last one.
 const BCRYPT_SALT: (usize, u32) = (22, 4);
 const BCRYPT_DIGEST: (usize, u32) = (31, 2);
-/// bcrypt's own order of the base64 digits.
-const BCRYPT_DIGITS: &str = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// bcrypt has its own order of the base64 digits.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 
 /// bcrypt of a password, or of a digest of it.
 pub(crate) struct BcryptHash {
-    /// As the `bcrypt` crate reads it: `$2b$`, without stray bits.
-    pub canonical: String,
     pub cost: u32,
-    /// Whether it was stored in exactly this form.
+    pub salt: [u8; 16],
+    pub digest: [u8; 23],
+    /// Whether it was stored in exactly the form of [`encode_bcrypt`].
     pub is_as_ours: bool,
     pub(super) prehash: Prehash,
 }
@@ -67,31 +68,42 @@ impl BcryptHash {
         if cost > MAX_BCRYPT_COST {
             return Err(HashFault::TooCostly);
         }
-        let canonical = format!("$2b${cost:02}${salt}{}", canonical(digest, BCRYPT_DIGEST)?);
-        Ok(Self { canonical, cost, is_as_ours: false, prehash })
+        let (salt, digest) = (decode(salt)?, decode(&canonical(digest, BCRYPT_DIGEST)?)?);
+        Ok(Self { cost, salt, digest, is_as_ours: false, prehash })
     }
 
     /// The input of bcrypt for a password.
-    pub(crate) fn prepare<'p>(&self, password: &'p str) -> Cow<'p, [u8]> {
+    pub(crate) fn prepare(&self, password: &str) -> Zeroizing<Vec<u8>> {
         let bytes = password.as_bytes();
-        match &self.prehash {
-            Prehash::Nothing => bytes.into(),
-            Prehash::Hex => hex::encode(digest(&SHA256, bytes)).into_bytes().into(),
-            Prehash::Base64 => STANDARD.encode(digest(&SHA256, bytes)).into_bytes().into(),
+        Zeroizing::new(match &self.prehash {
+            Prehash::Nothing => bytes.to_vec(),
+            Prehash::Hex => hex::encode(digest(&SHA256, bytes)).into_bytes(),
+            Prehash::Base64 => STANDARD.encode(digest(&SHA256, bytes)).into_bytes(),
             Prehash::KeyedBase64(salt) => {
                 let mac = sign(&Key::new(HMAC_SHA256, salt.as_bytes()), bytes);
-                STANDARD.encode(mac).into_bytes().into()
+                STANDARD.encode(mac).into_bytes()
             }
-        }
+        })
     }
 }
 
+/// As our own hashes are stored.
+pub(crate) fn encode_bcrypt(cost: u32, salt: &[u8; 16], digest: &[u8; 23]) -> String {
+    format!("$2b${cost:02}${}{}", BASE64.encode(salt), BASE64.encode(digest))
+}
+
+/// Reads digits without stray bits.
+fn decode<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], HashFault> {
+    BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(HashFault::Unknown)
+}
+
 /// Digits of bcrypt's base64 with the unused bits cleared: passlib once wrote them at random, other libraries ignore
-/// them, and bcrypt 0.19 refuses such a hash.
+/// them.
 fn canonical(text: &str, (length, spare_bits): (usize, u32)) -> Result<String, HashFault> {
-    let last = text.chars().next_back().and_then(|digit| BCRYPT_DIGITS.find(digit)).ok_or(HashFault::Unknown)?;
-    let cleared = BCRYPT_DIGITS.chars().nth(last >> spare_bits << spare_bits);
-    let head = text.get(..length - 1).filter(|head| head.chars().all(|digit| BCRYPT_DIGITS.contains(digit)));
+    let digits = BCRYPT.as_str();
+    let last = text.chars().next_back().and_then(|digit| digits.find(digit)).ok_or(HashFault::Unknown)?;
+    let cleared = digits.chars().nth(last >> spare_bits << spare_bits);
+    let head = text.get(..length - 1).filter(|head| head.chars().all(|digit| digits.contains(digit)));
     match (head, cleared) {
         (Some(head), Some(cleared)) if text.len() == length => Ok(format!("{head}{cleared}")),
         _ => Err(HashFault::Unknown),

@@ -1,12 +1,12 @@
 //! The formats of stored password hashes: our own, and those of the programs that accounts are imported from.
 //!
-//! `other_hash.rs` is the only file that knows `argon2`. `compare/`, which calls this room, runs bcrypt itself.
+//! `other_hash.rs` is the only file that knows `argon2`. `compare/`, which calls this room, computes bcrypt itself.
 
 mod bcrypt_hash;
 mod other_hash;
 
-pub(super) use bcrypt_hash::BcryptHash;
 use bcrypt_hash::Prehash;
+pub(super) use bcrypt_hash::{BcryptHash, encode_bcrypt};
 use other_hash::OtherHash;
 pub(super) use other_hash::{IMPORTED_ARGON2_KIB, LEAST_ARGON2_KIB, spend_argon2, spend_pbkdf2};
 
@@ -43,8 +43,11 @@ impl KeptHash {
     pub(crate) fn parse(text: &str) -> Result<Self, HashFault> {
         let parts: Vec<&str> = text.split('$').collect();
         match parts.as_slice() {
-            ["", version, cost, body] => BcryptHash::parse(version, cost, body, Prehash::Nothing)
-                .map(|hash| Self::Bcrypt(BcryptHash { is_as_ours: hash.canonical == text, ..hash })),
+            ["", version, cost, body] => {
+                let hash = BcryptHash::parse(version, cost, body, Prehash::Nothing)?;
+                let is_as_ours = encode_bcrypt(hash.cost, &hash.salt, &hash.digest) == text;
+                Ok(Self::Bcrypt(BcryptHash { is_as_ours, ..hash }))
+            }
             ["bcrypt", "", version, cost, body] => {
                 BcryptHash::parse(version, cost, body, Prehash::Nothing).map(Self::Bcrypt)
             }

@@ -1,5 +1,8 @@
 //! A bounded queue and dedicated threads for CPU-heavy work. Networks are served in turn. Jobs whose caller has gone
 //! are skipped; callers that would wait too long get [`Busy`].
+//!
+//! A thread carries on several tasks side by side, because their hashes fill each other's waits ([`keyfob_lanes`]). It waits
+//! for no company: it begins with what there is, and after some rounds takes in what has come meanwhile.
 
 mod turns;
 
@@ -10,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use keyfob_lanes::{Hash, LANES};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -22,6 +26,8 @@ use crate::network::network;
 /// them: it gets the processor first, and logins still come through when the processor is never idle.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 13;
+/// Rounds of bcrypt after which a thread takes in jobs that have come meanwhile: some milliseconds.
+const ROUNDS_AT_A_TIME: u64 = 32;
 
 /// The queue is full, the wait was too long, or the work failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,53 +37,84 @@ pub struct Busy {
     pub retry_after_seconds: u64,
 }
 
-/// A piece of work. `begins` tells its caller when it starts.
-struct Job {
-    begins: oneshot::Sender<()>,
-    watched: Option<metrics::Waiting>,
-    work: Box<dyn FnOnce() + Send>,
+/// Work in pieces, between which hashes are computed.
+pub(super) trait Task: Send + 'static {
+    /// Goes on until a hash must be computed, which is returned, or until all is done. The thread computes the hash beside
+    /// those of others, a part at a time, and asks again: as long as it is not done, it is returned again.
+    fn go_on(&mut self) -> Option<&mut Hash>;
 }
 
-impl Waits for Job {
+/// A waiting task. `begins` tells its caller when it starts.
+struct Job<T> {
+    begins: oneshot::Sender<()>,
+    watched: Option<metrics::Waiting>,
+    task: T,
+}
+
+impl<T> Waits for Job<T> {
     fn is_abandoned(&self) -> bool {
         self.begins.is_closed()
     }
 }
 
+/// A task that has begun.
+struct Begun<T> {
+    network: IpAddr,
+    task: T,
+}
+
 /// State that the threads and the callers share.
-struct Shared {
-    state: Mutex<State>,
+struct Shared<T> {
+    state: Mutex<State<T>>,
     changed: Condvar,
-    /// How long a job takes: a moving average, in microseconds.
+    /// How long a thread works for each job: a moving average, in microseconds.
     work_micros: AtomicU64,
 }
 
-struct State {
-    turns: Turns<Job>,
+struct State<T> {
+    turns: Turns<Job<T>>,
+    /// The number of tasks that each thread has begun.
+    begun: Vec<usize>,
     is_closed: bool,
 }
 
+impl<T> State<T> {
+    /// Takes a job for that thread, unless it has enough or the threads with less to do should take all that wait.
+    fn take(&mut self, thread: usize) -> Option<(IpAddr, Job<T>)> {
+        let own = self.begun.get(thread).copied().unwrap_or(LANES);
+        let left_to_others: usize = self.begun.iter().map(|other| own.saturating_sub(*other)).sum();
+        let is_next = !self.is_closed && own < LANES && self.turns.waiting() > left_to_others;
+        if is_next { self.turns.pop() } else { None }
+    }
+
+    fn set_begun(&mut self, thread: usize, tasks: usize) {
+        if let Some(begun) = self.begun.get_mut(thread) {
+            *begun = tasks;
+        }
+    }
+}
+
 /// The queue. Its threads end when it is dropped.
-pub(super) struct Queue {
-    shared: Arc<Shared>,
+pub(super) struct Queue<T> {
+    shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<()>>,
     max_wait: Duration,
     watched: OnceLock<metrics::Queue>,
 }
 
-impl Queue {
+impl<T: Task> Queue<T> {
     /// Starts the threads.
     ///
     /// # Errors
     /// When a thread cannot be started.
     pub(super) fn start(threads: usize, length: usize, max_wait: Duration) -> std::io::Result<Self> {
-        let state = Mutex::new(State { turns: Turns::new(length), is_closed: false });
+        let state = Mutex::new(State { turns: Turns::new(length), begun: vec![0; threads], is_closed: false });
         let shared = Arc::new(Shared { state, changed: Condvar::new(), work_micros: AtomicU64::new(0) });
         let mut queue = Self { shared, threads: Vec::new(), max_wait, watched: OnceLock::new() };
         for number in 0..threads {
             let shared = Arc::clone(&queue.shared);
             let thread = std::thread::Builder::new().name(format!("keyfob-hash-{number}"));
-            queue.threads.push(thread.spawn(move || shared.work())?);
+            queue.threads.push(thread.spawn(move || shared.work(number))?);
         }
         Ok(queue)
     }
@@ -106,30 +143,24 @@ impl Queue {
         let _ = self.watched.set(queue);
     }
 
-    /// Runs the work on a thread when it is the turn of the caller's network, and waits for the result. The work is
+    /// Has a thread do the task when it is the turn of the caller's network, and waits for the answer. The task is
     /// skipped if the caller goes away before it begins.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        address: IpAddr,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
+    pub(super) async fn run<A>(&self, address: IpAddr, task: impl FnOnce(oneshot::Sender<A>) -> T) -> Result<A, Busy> {
         let network = network(address);
         let (begins, begun) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
-        let work = Box::new(move || {
-            let _ = answer.send(work());
-        });
-        self.add(network, Job { begins, watched: self.watched.get().map(metrics::Queue::enter), work })?;
+        let watched = self.watched.get().map(metrics::Queue::enter);
+        self.add(network, Job { begins, watched, task: task(answer) })?;
         // Only the wait is bounded: work that has begun is completed.
         match timeout(self.max_wait, begun).await {
-            // No result: the work panicked.
+            // No answer: the work panicked.
             Ok(Ok(())) => answered.await.map_err(|_| self.busy(0)),
             // The job lost its place, or waited too long.
             Ok(Err(_)) | Err(_) => Err(self.busy(self.shared.lock().turns.ahead_of(network))),
         }
     }
 
-    fn add(&self, network: IpAddr, job: Job) -> Result<(), Busy> {
+    fn add(&self, network: IpAddr, job: Job<T>) -> Result<(), Busy> {
         let mut state = self.shared.lock();
         match state.turns.push(network, job) {
             Ok(()) => {
@@ -149,48 +180,16 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl<T> Drop for Queue<T> {
     fn drop(&mut self) {
         self.shared.lock().is_closed = true;
         self.shared.changed.notify_all();
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work(&self) {
-        step_back();
-        while let Some((network, job)) = self.next() {
-            // Skip jobs whose caller has gone away.
-            if job.begins.send(()).is_ok() {
-                if let Some(watched) = job.watched {
-                    watched.served();
-                }
-                let begin = Instant::now();
-                // The thread serves all callers, so it must survive a panic over one password.
-                if catch_unwind(AssertUnwindSafe(job.work)).is_err() {
-                    tracing::error!("a password job panicked");
-                }
-                self.note(begin.elapsed());
-            }
-            self.lock().turns.finish(network);
-        }
-    }
-
-    fn next(&self) -> Option<(IpAddr, Job)> {
-        let mut state = self.lock();
-        loop {
-            if state.is_closed {
-                return None;
-            }
-            if let Some(next) = state.turns.pop() {
-                return Some(next);
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 
     fn note(&self, took: Duration) {
@@ -199,6 +198,99 @@ impl Shared {
         let average = if before == 0 { took } else { before - before / 8 + took / 8 };
         self.work_micros.store(average, Ordering::Relaxed);
     }
+}
+
+impl<T: Task> Shared<T> {
+    fn work(&self, thread: usize) {
+        step_back();
+        let mut begun = Vec::with_capacity(LANES);
+        let mut since = Instant::now();
+        loop {
+            let was_idle = begun.is_empty();
+            if !self.begin(thread, &mut begun) {
+                return;
+            }
+            if was_idle {
+                since = Instant::now();
+            }
+            let over = go_on(&mut begun);
+            if over.is_empty() {
+                let over = compute(&mut begun);
+                self.end(thread, begun.len(), &over);
+                continue;
+            }
+            let jobs = u32::try_from(over.len()).unwrap_or(u32::MAX);
+            self.note(since.elapsed() / jobs);
+            since = Instant::now();
+            // Their places are free for others before the rest goes on.
+            self.end(thread, begun.len(), &over);
+        }
+    }
+
+    /// Takes the jobs that this thread should do beside those that it has begun. It waits for one if it has none; false
+    /// when the queue is closed.
+    fn begin(&self, thread: usize, begun: &mut Vec<Begun<T>>) -> bool {
+        let mut state = self.lock();
+        loop {
+            while let Some((network, job)) = state.take(thread) {
+                // Skip jobs whose caller has gone away.
+                if job.begins.send(()).is_err() {
+                    state.turns.finish(network);
+                    continue;
+                }
+                if let Some(watched) = job.watched {
+                    watched.served();
+                }
+                begun.push(Begun { network, task: job.task });
+                state.set_begun(thread, begun.len());
+            }
+            if !begun.is_empty() {
+                return true;
+            }
+            if state.is_closed {
+                return false;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends jobs of these networks; so many are left.
+    fn end(&self, thread: usize, left: usize, over: &[IpAddr]) {
+        if over.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        state.set_begun(thread, left);
+        over.iter().for_each(|network| state.turns.finish(*network));
+    }
+}
+
+/// Each task goes on to its next hash. Returns the networks of those that are over.
+fn go_on<T: Task>(begun: &mut Vec<Begun<T>>) -> Vec<IpAddr> {
+    let mut over = Vec::new();
+    begun.retain_mut(|Begun { network, task }| {
+        let has_hash = survive(|| task.go_on().is_some()).unwrap_or(false);
+        if !has_hash {
+            over.push(*network);
+        }
+        has_hash
+    });
+    over
+}
+
+/// Computes the hashes of the tasks side by side. If that panics, it is over for all of them: returns their networks.
+fn compute<T: Task>(begun: &mut Vec<Begun<T>>) -> Vec<IpAddr> {
+    let computed = survive(|| {
+        let mut hashes: Vec<&mut Hash> = begun.iter_mut().filter_map(|begun| begun.task.go_on()).collect();
+        keyfob_lanes::advance(&mut hashes, ROUNDS_AT_A_TIME);
+    });
+    if computed.is_some() { Vec::new() } else { begun.drain(..).map(|begun| begun.network).collect() }
+}
+
+/// The thread serves all callers, so it must survive a panic over one password.
+fn survive<R>(work: impl FnOnce() -> R) -> Option<R> {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    result.inspect_err(|_| tracing::error!("a password job panicked")).ok()
 }
 
 /// Lowers the thread's priority. On Linux it belongs to the thread (POSIX would have it the process's).

@@ -71,6 +71,11 @@ impl<J: Waits> Turns<J> {
         Some((network, job))
     }
 
+    /// How many jobs wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// Ends a running job of that network.
     pub(super) fn finish(&mut self, network: IpAddr) {
         if let Some(line) = self.lines.get_mut(&network) {
