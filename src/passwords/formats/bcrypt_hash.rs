@@ -4,8 +4,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::Engine;
 use base64::alphabet::BCRYPT;
-use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::{NO_PAD, STANDARD};
+use base64::engine::general_purpose::STANDARD;
+use bcrypt::BASE_64;
 use secrecy::zeroize::Zeroizing;
 
 use super::{HashFault, number};
@@ -15,8 +15,6 @@ const MAX_BCRYPT_COST: u32 = 18;
 /// Length of a salt and of a digest in a bcrypt hash, in characters, and the number of unused bits in the last one.
 const BCRYPT_SALT: (usize, u32) = (22, 4);
 const BCRYPT_DIGEST: (usize, u32) = (31, 2);
-/// bcrypt has its own order of the base64 digits.
-const BASE64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 
 /// bcrypt of a password, or of a digest of it.
 pub(crate) struct BcryptHash {
@@ -89,12 +87,12 @@ impl BcryptHash {
 
 /// As our own hashes are stored.
 pub(crate) fn encode_bcrypt(cost: u32, salt: &[u8; 16], digest: &[u8; 23]) -> String {
-    format!("$2b${cost:02}${}{}", BASE64.encode(salt), BASE64.encode(digest))
+    format!("$2b${cost:02}${}{}", BASE_64.encode(salt), BASE_64.encode(digest))
 }
 
 /// Reads digits without stray bits.
 fn decode<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], HashFault> {
-    BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(HashFault::Unknown)
+    BASE_64.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(HashFault::Unknown)
 }
 
 /// Digits of bcrypt's base64 with the unused bits cleared: passlib once wrote them at random, other libraries ignore
