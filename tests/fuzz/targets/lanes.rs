@@ -21,7 +21,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         advance(&mut hashes.iter_mut().collect::<Vec<_>>(), u64::from(*rounds % 40) + 1);
     }
     for (hash, (password, salt, cost)) in hashes.iter().zip(jobs) {
-        let expected = bcrypt::bcrypt(cost, *salt, &key(password)).expect("a hash");
+        let expected = bcrypt::bcrypt(cost, *salt, &key(password));
         assert_eq!(hash.digest().as_ref().map(|digest| digest.as_slice()), expected.get(..23));
     }
 });
