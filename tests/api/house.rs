@@ -275,7 +275,7 @@ fn every_test_that_the_page_on_security_names_exists() {
     let (mut file, mut text) = ("", String::new());
     let (mut faults, mut count) = (BTreeSet::new(), 0);
     for word in page.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
-        if word.starts_with("tests/") || word.starts_with("src/") {
+        if ["tests/", "src/", "lanes/"].iter().any(|folder| word.starts_with(folder)) {
             let path = root().join(word);
             assert!(path.exists(), "docs/security.md names {word}, which is not there");
             (file, text) = (word, fs::read_to_string(path).unwrap_or_default());
