@@ -209,6 +209,8 @@ fn a_password_that_is_changed_while_it_is_compared_is_refused() {
     answer.expect_json(200);
 }
 
+const THIRD: &str = "a-third-Kettle 11";
+
 fn change(password: &str) -> Value {
     json!({"current_password": PASSWORD, "new_password": password})
 }
@@ -219,14 +221,19 @@ fn of_two_concurrent_password_changes_the_second_has_lost_its_session_and_change
     let (owner, thief) = (slow.server.sign_up(BOB), slow.server.log_in(BOB));
     let requests: Vec<Box<dyn FnOnce() -> Answer + Send>> = vec![
         Box::new(move || owner.post("/me/password", change(NEW))),
-        Box::new(move || thief.post("/me/password", change("a-third-Kettle 11"))),
+        Box::new(move || thief.post("/me/password", change(THIRD))),
     ];
+    // They are compared side by side, so either may be the first to store its hash.
     let answers = slow.change_under_way(requests, || {});
-    let [first, second] = answers.try_into().expect("two answers");
+    let [by_owner, by_thief] = answers.try_into().expect("two answers");
+    let (first, second, kept, lost) = match by_owner.status {
+        204 => (by_owner, by_thief, NEW, THIRD),
+        _ => (by_thief, by_owner, THIRD, NEW),
+    };
     first.expect_empty(204);
     second.expect_invalid_token();
-    slow.log_in("a-third-Kettle 11").expect_oauth_error(400, "invalid_grant");
-    slow.log_in(NEW).expect_json(200);
+    slow.log_in(lost).expect_oauth_error(400, "invalid_grant");
+    slow.log_in(kept).expect_json(200);
 }
 
 #[test]
@@ -238,11 +245,16 @@ fn a_hash_that_is_renewed_meanwhile_does_not_keep_the_owner_from_changing_the_pa
         &[("password.bcrypt_cost", "12"), ("password.max_wait_seconds", "60"), ("password.queue_length", "100")],
     ));
     let bob = slow.server.with_token(&bob.token);
-    // The password is compared and hashed, and in between a log-in renews the hash that it was compared with.
-    let requests: Vec<Box<dyn FnOnce() -> Answer + Send>> =
+    // The password is compared and hashed, and in between a log-in renews the hash that it was compared with: others come
+    // after both of them, so the new password waits for a place of its own.
+    let mut requests: Vec<Box<dyn FnOnce() -> Answer + Send>> =
         vec![Box::new(|| bob.post("/me/password", change(NEW))), Box::new(|| slow.log_in(PASSWORD))];
-    let answers = slow.change_under_way(requests, || {});
-    let [changed, logged_in] = answers.try_into().expect("two answers");
+    for number in 5..9 {
+        let (client, user) = (slow.server.anonymous(), format!("nobody-{number}@example.com"));
+        requests.push(Box::new(move || client.login(&[("username", &user), ("password", PASSWORD)])));
+    }
+    let mut answers = slow.change_under_way(requests, || {}).into_iter();
+    let (changed, logged_in) = (answers.next().expect("an answer"), answers.next().expect("an answer"));
     logged_in.expect_json(200);
     changed.expect_empty(204);
     slow.log_in(NEW).expect_json(200);
