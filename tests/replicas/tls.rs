@@ -136,6 +136,16 @@ fn each_mode_of_tls_connects_and_binds_the_password_to_the_channel() {
 }
 
 #[test]
+fn a_command_that_ends_while_the_pool_opens_a_connection_exits_with_its_own_status() {
+    let authority = Authority::new();
+    let Some(postgres) = start_tls_postgres(&authority) else { return };
+    let home = Home::with(&[("database.url", &verify_full(&postgres, &authority))]);
+    for _ in 0..10 {
+        home.run(&["migrate"], "").expect_success();
+    }
+}
+
+#[test]
 fn startup_refuses_a_server_whose_certificate_is_not_trusted() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let Some(postgres) = start_tls_postgres(&authority) else { return };

@@ -39,6 +39,7 @@ pub(in crate::db) fn open_postgres(text: &SecretString, is_replica: bool) -> Res
     let url = PostgresUrl::parse(text.expose_secret())
         .map_err(|fault| ConnectionError::InvalidConnectionUrl(format!("the URL {fault}")))?;
     let url = url.with_parameters(text.expose_secret(), &POSTGRES_PARAMETERS);
+    start_openssl();
     let mut conn = PgConnection::establish(&url).map_err(with_remedy)?;
     let seconds = if is_replica { REPLICA_SECONDS } else { STATEMENT_SECONDS };
     let mut settings = format!("SET statement_timeout = '{seconds}s'; {POSTGRES_SETTINGS}");
@@ -49,6 +50,13 @@ pub(in crate::db) fn open_postgres(text: &SecretString, is_replica: bool) -> Res
     conn.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
     require_utf8(&mut conn)?;
     Ok(Conn::Postgres(conn))
+}
+
+/// Starts OpenSSL so that it does not clean up when the process exits. libpq would have it clean up, also beneath a pool's
+/// thread that is opening a connection: the process would crash.
+fn start_openssl() {
+    #[cfg(feature = "postgres-tls")]
+    openssl_sys::init();
 }
 
 /// In another encoding PostgreSQL would refuse, in the middle of a request, text that the encoding has no characters
