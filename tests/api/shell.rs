@@ -135,7 +135,7 @@ fn inspect(home: &Home, arguments: &[&str], token: &str) -> crate::support::Run 
 fn fault(run: crate::support::Run, token: &str) -> String {
     let signature = token.rsplit('.').next().unwrap_or_default();
     assert!(signature.is_empty() || !run.stdout.contains(signature), "{run:?}");
-    assert!(!run.stdout.contains("good:"), "{run:?}");
+    assert!(!run.stdout.contains("valid:"), "{run:?}");
     let line = run.expect_failure();
     line.strip_prefix("keyfob: the token is not valid: ").unwrap_or_else(|| panic!("{line}")).trim_end().to_owned()
 }

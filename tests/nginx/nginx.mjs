@@ -119,7 +119,7 @@ test('keyfob login and keyfob token inspect work through it', async () => {
   assert.equal(login.status, 0, login.stderr);
   const inspect = run(['token', 'inspect', '--url', BASE_URL], login.stdout);
   assert.equal(inspect.status, 0, inspect.stderr);
-  assert.match(inspect.stdout, /^good: /m);
+  assert.match(inspect.stdout, /^valid: /m);
 
   delete process.env.SSL_CERT_FILE;
   const untrusted = run(['login', '--url', BASE_URL, '--email', email], `${PASSWORD}\n`);
