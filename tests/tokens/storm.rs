@@ -88,7 +88,8 @@ fn no_password_is_hashed_for_a_client_that_hung_up() {
         "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let gone = 20;
+    // Four at a time, all of them would take the time of more than thirty.
+    let gone = 100;
     let streams: Vec<TcpStream> = (0..gone)
         .map(|_| {
             let mut stream = TcpStream::connect(&server.address).expect("a connection");
@@ -102,5 +103,5 @@ fn no_password_is_hashed_for_a_client_that_hung_up() {
     let waited = time_of_log_in(&server);
     // The machine may have become busy with other things meanwhile.
     let one = one.max(time_of_log_in(&server));
-    assert!(waited < one * gone / 2, "waited {waited:?} behind {gone} that hung up; one takes {one:?}");
+    assert!(waited < one * gone / 10, "waited {waited:?} behind {gone} that hung up; one takes {one:?}");
 }
