@@ -1,8 +1,8 @@
 //! A bounded queue and dedicated threads for CPU-heavy work. Networks are served in turn. Jobs whose caller has gone
 //! are skipped; callers that would wait too long get [`Busy`].
 //!
-//! A thread carries on several tasks side by side, because their hashes fill each other's waits ([`keyfob_lanes`]). It waits
-//! for no company: it begins with what there is, and after some rounds takes in what has come meanwhile.
+//! A thread works on several tasks side by side, because their hashes fill each other's waits ([`keyfob_lanes`]). It never
+//! waits for more tasks to arrive: it starts with those in the queue, and adds new ones every few rounds.
 
 mod turns;
 
