@@ -54,4 +54,10 @@ pub use http::error::ApiError;
 pub use http::failure::Failure;
 pub use http::{Json, PathId, Query};
 pub use oauth::OAuthError;
-pub use tokens::{AccessToken, RequiredScope, ScopeSet, scopes};
+pub use tokens::{AccessToken, RequiredScope, ScopeSet};
+
+/// The scopes of the service, as types for handlers' signatures: `CurrentUser<scopes::Posts>`.
+pub mod scopes {
+    pub use crate::posts::Posts;
+    pub use crate::tokens::scopes::{Admin, Any, Profile};
+}

@@ -27,6 +27,7 @@ use crate::operations::health;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
+use crate::tokens::scope::{ADMIN, Scopes};
 use crate::{me, oauth, posts};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
@@ -103,6 +104,9 @@ impl std::fmt::Debug for Keyfob {
     }
 }
 
+/// All scopes of the service, in the order in which they are written. Add a new one here.
+pub(crate) const SCOPES: Scopes = Scopes(&[me::SCOPE, posts::SCOPE, ADMIN]);
+
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
@@ -123,14 +127,14 @@ const ERROR_FORM: ErrorForm = ErrorForm(|path, failure| {
 pub fn openapi_document() -> utoipa::openapi::OpenApi {
     let app = App::new().into_utoipa_app().openapi(openapi::head()).configure(features);
     let (_, mut document) = app.split_for_parts();
-    openapi::finish(&mut document);
+    openapi::finish(&mut document, SCOPES);
     document
 }
 
 /// The OpenAPI document as clients receive it.
 fn openapi_text(root_path: &str) -> Result<String, std::io::Error> {
     let mut document = openapi_document();
-    openapi::put_under(&mut document, root_path);
+    openapi::put_under(&mut document, root_path, SCOPES);
     Ok(document.to_pretty_json()?)
 }
 
@@ -163,7 +167,7 @@ impl Keyfob {
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
         let passwords = Data::new(Passwords::start(&settings.password)?);
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
-        let loaded = Sessions::load(&settings.token, &settings.sessions, &db, Timestamp::now()).await;
+        let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");
         let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
@@ -224,6 +228,14 @@ mod tests {
 
     use super::*;
     use crate::operations::health::Pulse;
+
+    #[test]
+    fn the_document_names_the_limits_of_the_default_settings() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Settings::load_from(folder.path(), []).expect("settings").server;
+        let BodyLimit { max_bytes, max_seconds } = BodyLimit::DEFAULT;
+        assert_eq!((max_bytes, max_seconds), (server.max_body_bytes, server.request_seconds));
+    }
 
     /// The status of `/readyz` with one part of the service replaced.
     async fn readiness(keyfob: &Keyfob, change: impl FnOnce(&mut ServiceConfig)) -> u16 {

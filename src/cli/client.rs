@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::table::print_table;
 use super::{CommandError, print};
+use crate::app::SCOPES;
 use crate::clients::store::{self, ClientRow};
 use crate::clients::{BUILTIN_CLIENT, Grant, is_client_text, new_secret};
 use crate::config::Settings;
@@ -112,5 +113,5 @@ fn parse_grant(text: &str) -> Result<Grant, String> {
 }
 
 fn parse_scope(text: &str) -> Result<ScopeSet, UnknownScope> {
-    ScopeSet::parse(text)
+    SCOPES.parse(text)
 }

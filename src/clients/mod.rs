@@ -50,7 +50,8 @@ pub(crate) struct Client {
     /// The hash that its secret was compared with.
     secret_hash: Option<Vec<u8>>,
     pub grants: Vec<Grant>,
-    pub scopes: ScopeSet,
+    /// The scopes that it may have; `None`: all.
+    scopes: Option<ScopeSet>,
     pub access_ttl_seconds: Option<u64>,
     pub refresh_ttl_seconds: Option<u64>,
 }
@@ -86,11 +87,16 @@ impl Client {
             }
             _ => false,
         };
-        found.filter(proves).map(Self::try_from).transpose()
+        Ok(found.filter(proves).map(Self::from))
     }
 
     pub(crate) fn allows(&self, grant: Grant) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// Those of a user's scopes that the client may have too.
+    pub(crate) fn may_have(&self, of_user: &ScopeSet) -> ScopeSet {
+        self.scopes.as_ref().map_or_else(|| of_user.clone(), |scopes| of_user.intersection(scopes))
     }
 
     /// Reads the client again inside a write, and keeps it unchanged until the write ends: its rights may have been
@@ -100,7 +106,7 @@ impl Client {
             return Ok(Ok(self.clone()));
         }
         let row = store::find_client_and_keep(conn, &self.id)?.filter(|row| row.secret_hash == self.secret_hash);
-        let Some(client) = row.map(Self::try_from).transpose()? else { return Ok(Err(ClientError::Unknown)) };
+        let Some(client) = row.map(Self::from) else { return Ok(Err(ClientError::Unknown)) };
         Ok(if client.allows(grant) { Ok(client) } else { Err(ClientError::NotAllowed) })
     }
 
@@ -110,30 +116,24 @@ impl Client {
             is_public: true,
             secret_hash: None,
             grants: Grant::ALL.to_vec(),
-            scopes: ScopeSet::of_user(true),
+            scopes: None,
             access_ttl_seconds: None,
             refresh_ttl_seconds: None,
         }
     }
 }
 
-impl TryFrom<ClientRow> for Client {
-    type Error = StoreError;
-
-    fn try_from(row: ClientRow) -> Result<Self, StoreError> {
-        let scopes = match &row.scopes {
-            None => ScopeSet::of_user(true),
-            Some(text) => ScopeSet::parse(text).map_err(|error| StoreError::Internal(error.to_string()))?,
-        };
-        Ok(Self {
+impl From<ClientRow> for Client {
+    fn from(row: ClientRow) -> Self {
+        Self {
             is_public: row.secret_hash.is_none(),
             secret_hash: row.secret_hash,
             grants: row.grants.split(' ').filter_map(Grant::parse).collect(),
-            scopes,
+            scopes: row.scopes.map(ScopeSet::stored),
             access_ttl_seconds: row.access_ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok()),
             refresh_ttl_seconds: row.refresh_ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok()),
             id: row.id,
-        })
+        }
     }
 }
 

@@ -84,7 +84,7 @@ impl FromFields for Deletion {
 /// Delete the current user
 ///
 /// Deletes the account and its posts, and ends all its sessions. Requires the account's password.
-#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The account is deleted.")))]
+#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The account is deleted."), (status = 429, description = "Too many attempts.")))]
 #[delete("/me")]
 pub(super) async fn delete_me(owner: Owner, body: Json<Deletion>) -> Result<HttpResponse, ApiError> {
     let id = owner.caller.user_id;

@@ -11,7 +11,11 @@ mod sign_up;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::guard::CurrentUser;
+use crate::tokens::scope::Scope;
 use crate::tokens::scopes;
+
+pub(crate) const SCOPE: Scope =
+    Scope { name: "profile", description: "Read and change your account", is_for_admins: false };
 
 /// Who may use these routes, other than sign-up.
 type Caller = CurrentUser<scopes::Profile>;

@@ -35,7 +35,7 @@ impl FromFields for PasswordChange {
 /// Change the password
 ///
 /// Ends all other sessions.
-#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The password is changed.")))]
+#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The password is changed."), (status = 429, description = "Too many attempts.")))]
 #[post("/me/password")]
 pub(super) async fn change_password(owner: Owner, body: Json<PasswordChange>) -> Result<HttpResponse, ApiError> {
     let row = owner.find().await?;

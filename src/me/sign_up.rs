@@ -46,6 +46,7 @@ impl FromFields for SignUp {
 #[utoipa::path(tag = "accounts", responses(
     (status = 201, description = "The new account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
     (status = 409, description = "An account with this e-mail address already exists."),
+    (status = 429, description = "Too many attempts."),
 ))]
 #[post("/signup")]
 pub(super) async fn sign_up(

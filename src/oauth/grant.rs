@@ -16,8 +16,9 @@ use crate::db::{Db, Timestamp};
 use crate::http::failure::Failure;
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::begin::LogIn;
+use crate::sessions::issue::LiveSession;
 use crate::sessions::{Origin, Sessions};
-use crate::tokens::scope::ScopeSet;
+use crate::tokens::scope::{ScopeSet, Scopes};
 
 /// The services that the grants use.
 pub(crate) struct Grants<'a> {
@@ -28,35 +29,38 @@ pub(crate) struct Grants<'a> {
 }
 
 impl Grants<'_> {
-    /// Answers a token request, whatever its grant.
-    pub(crate) async fn answer(
+    /// The password grant.
+    pub(crate) async fn log_in(
         &self,
+        asked: PasswordRequest,
         credentials: ClientCredentials,
-        mut form: OAuthForm,
         origin: Origin,
     ) -> Result<TokenAnswer, OAuthError> {
-        match TokenRequest::read(&mut form)? {
-            TokenRequest::Password { username, password, scope } => {
-                // Before any lookup, even of the client.
-                let key = Email::key_of(&username);
-                let attempt = Attempt::on_account(&key, password.expose_secret(), origin.ip);
-                let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
-                let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
-                let answer = self.log_in((key, password), scope, &client, origin).await;
-                match &answer {
-                    // The password was right.
-                    Ok(_) | Err(OAuthError::InvalidScope(_)) => begun.succeeded(Timestamp::now()).await,
-                    Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
-                    Err(_) => drop(begun),
-                }
-                answer
-            }
-            TokenRequest::RefreshToken { token, scope } => {
-                let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
-                let now = Timestamp::now();
-                Ok(self.sessions.refresh(token.expose_secret(), scope, &client, now).await?.into())
-            }
+        // Before any lookup, even of the client.
+        let attempt = Attempt::on_account(&asked.email_key, asked.password.expose_secret(), origin.ip);
+        let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
+        let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
+        let opened = self.open_session(asked, &client, origin).await;
+        match &opened {
+            // The password was right.
+            Ok(_) | Err(OAuthError::InvalidScope(_)) => begun.succeeded(Timestamp::now()).await,
+            Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
+            Err(_) => drop(begun),
         }
+        Ok(self.sessions.issue(opened?)?.into())
+    }
+
+    /// The refresh token grant.
+    pub(crate) async fn refresh(
+        &self,
+        asked: RefreshRequest,
+        credentials: ClientCredentials,
+        address: IpAddr,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let client = self.authenticate(credentials, Grant::RefreshToken, address).await?;
+        let RefreshRequest { token, scope } = asked;
+        let renewed = self.sessions.refresh(token.expose_secret(), scope, &client, Timestamp::now()).await?;
+        Ok(self.sessions.issue(renewed)?.into())
     }
 
     /// The client, if it may use the grant.
@@ -74,18 +78,18 @@ impl Grants<'_> {
 
     /// Compares the password and begins a session. If the hash was replaced meanwhile, compares again: the password is
     /// still right if another login renewed the hash, but not if the owner changed the password.
-    async fn log_in(
+    async fn open_session(
         &self,
-        (key, password): (String, SecretString),
-        asked: Option<ScopeSet>,
+        asked: PasswordRequest,
         client: &Client,
         origin: Origin,
-    ) -> Result<TokenAnswer, OAuthError> {
+    ) -> Result<LiveSession, OAuthError> {
+        let PasswordRequest { email_key, password, scope } = asked;
         for _ in 0..MAX_COMPARISONS {
-            let (user, renewed_hash) = self.check_password(key.clone(), password.clone(), origin.ip).await?;
-            let log_in = LogIn { user, renewed_hash, asked: asked.clone(), origin: origin.clone() };
-            if let Some(issued) = self.sessions.open(log_in, client, Timestamp::now()).await? {
-                return Ok(issued.into());
+            let (user, renewed_hash) = self.check_password(email_key.clone(), password.clone(), origin.ip).await?;
+            let log_in = LogIn { user, renewed_hash, asked: scope.clone(), origin: origin.clone() };
+            if let Some(session) = self.sessions.open(log_in, client, Timestamp::now()).await? {
+                return Ok(session);
             }
         }
         Err(Failure::Unavailable("the password hash kept changing".into()).into())
@@ -110,13 +114,27 @@ impl Grants<'_> {
 }
 
 /// A token request with all its parameters.
-enum TokenRequest {
-    Password { username: String, password: SecretString, scope: Option<ScopeSet> },
-    RefreshToken { token: SecretString, scope: Option<ScopeSet> },
+pub(crate) enum TokenRequest {
+    Password(PasswordRequest),
+    RefreshToken(RefreshRequest),
+}
+
+/// RFC 6749 §4.3.2.
+pub(crate) struct PasswordRequest {
+    email_key: String,
+    password: SecretString,
+    scope: Option<ScopeSet>,
+}
+
+/// RFC 6749 §6.
+pub(crate) struct RefreshRequest {
+    token: SecretString,
+    scope: Option<ScopeSet>,
 }
 
 impl TokenRequest {
-    fn read(form: &mut OAuthForm) -> Result<Self, OAuthError> {
+    /// Reads a request; `scopes` are those that there are.
+    pub(crate) fn read(form: &mut OAuthForm, scopes: Scopes) -> Result<Self, OAuthError> {
         let grant_type = form.take("grant_type")?;
         let username = form.take("username")?.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         let grant = match (grant_type.as_deref(), &username) {
@@ -128,20 +146,21 @@ impl TokenRequest {
             (Some(text), _) => Grant::parse(text).ok_or(OAuthError::UnsupportedGrantType)?,
         };
         match grant {
-            Grant::Password => Ok(Self::Password {
-                username: username.ok_or_else(|| form.missing("username"))?,
+            Grant::Password => Ok(Self::Password(PasswordRequest {
+                email_key: Email::key_of(&username.ok_or_else(|| form.missing("username"))?),
                 password: form.require("password")?.into(),
-                scope: scope(form)?,
-            }),
-            Grant::RefreshToken => {
-                Ok(Self::RefreshToken { token: form.require("refresh_token")?.into(), scope: scope(form)? })
-            }
+                scope: scope(form, scopes)?,
+            })),
+            Grant::RefreshToken => Ok(Self::RefreshToken(RefreshRequest {
+                token: form.require("refresh_token")?.into(),
+                scope: scope(form, scopes)?,
+            })),
         }
     }
 }
 
-fn scope(form: &mut OAuthForm) -> Result<Option<ScopeSet>, OAuthError> {
-    let asked = form.take("scope")?.map(|text| ScopeSet::parse(&text)).transpose();
+fn scope(form: &mut OAuthForm, scopes: Scopes) -> Result<Option<ScopeSet>, OAuthError> {
+    let asked = form.take("scope")?.map(|text| scopes.parse(&text)).transpose();
     let asked = asked.map_err(|error| OAuthError::InvalidScope(error.to_string()))?;
     Ok(asked.filter(|scope| !scope.is_empty()))
 }

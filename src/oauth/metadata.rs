@@ -11,7 +11,7 @@ use crate::clients::Grant;
 use crate::config::TokenSettings;
 use crate::db::Timestamp;
 use crate::sessions::Sessions;
-use crate::tokens::scope::KNOWN_SCOPES;
+use crate::tokens::scope::Scopes;
 
 /// The longest time that the keys may be cached, in seconds.
 const MAX_AGE_SECONDS: u64 = 300;
@@ -34,7 +34,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 #[get("/.well-known/oauth-authorization-server")]
 pub(crate) async fn read_server_metadata(sessions: Data<Sessions>) -> HttpResponse {
     let max_age = format!("public, max-age={MAX_AGE_SECONDS}");
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, max_age)).json(document(sessions.settings()))
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, max_age)).json(document(sessions.settings(), sessions.scopes))
 }
 
 /// Public keys
@@ -60,7 +60,7 @@ pub(crate) async fn read_jwks(sessions: Data<Sessions>) -> HttpResponse {
         .body(keys.to_string())
 }
 
-fn document(settings: &TokenSettings) -> Value {
+fn document(settings: &TokenSettings, scopes: Scopes) -> Value {
     let issuer = &settings.issuer;
     let methods = json!(["none", "client_secret_basic", "client_secret_post"]);
     let confidential = json!(["client_secret_basic", "client_secret_post"]);
@@ -75,7 +75,7 @@ fn document(settings: &TokenSettings) -> Value {
         "introspection_endpoint_auth_methods_supported": confidential,
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "grant_types_supported": Grant::ALL.iter().filter(|grant| is_open(grant)).map(|grant| grant.as_str()).collect::<Vec<_>>(),
-        "scopes_supported": KNOWN_SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        "scopes_supported": scopes.names().collect::<Vec<_>>(),
         // RFC 8414 §2 requires this member and forbids an empty one; there is no authorization endpoint.
         "response_types_supported": ["none"],
         "service_documentation": format!("{issuer}/docs"),

@@ -12,7 +12,7 @@ use super::answer::TokenAnswer;
 use super::credentials::ClientCredentials;
 use super::error::{OAuthError, SUCCESS};
 use super::form::OAuthForm;
-use super::grant::Grants;
+use super::grant::{Grants, TokenRequest};
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
 use crate::clients::Grant;
@@ -93,8 +93,11 @@ pub(crate) async fn log_in(
     let origin = Origin { ip: client_address(&req), user_agent: user_agent(&req) };
     let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts };
     let counted = req.app_data::<Data<Metrics>>().map(|metrics| (metrics, grant_of(&form)));
-    let answer = match ClientCredentials::read(&req, &mut form) {
-        Ok(credentials) => grants.answer(credentials, form, origin).await,
+    let credentials = ClientCredentials::read(&req, &mut form);
+    let asked = credentials.and_then(|credentials| Ok((TokenRequest::read(&mut form, sessions.scopes)?, credentials)));
+    let answer = match asked {
+        Ok((TokenRequest::Password(asked), credentials)) => grants.log_in(asked, credentials, origin).await,
+        Ok((TokenRequest::RefreshToken(asked), credentials)) => grants.refresh(asked, credentials, origin.ip).await,
         Err(error) => Err(error),
     };
     if let Some((metrics, grant)) = counted {

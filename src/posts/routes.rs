@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::Posts;
 use super::model::{NewPost, PageQuery, Post, PostChange, PostPage};
 use super::store::{self, Changed};
 use crate::db::page::next_cursor;
@@ -16,10 +17,9 @@ use crate::http::error::ApiError;
 use crate::http::etag::{IfMatch, IfNoneMatch};
 use crate::http::{Json, PathId, Query};
 use crate::sessions::Sessions;
-use crate::tokens::scopes;
 
 /// Who may write posts.
-type Author = CurrentUser<scopes::Posts>;
+type Author = CurrentUser<Posts>;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list_posts)

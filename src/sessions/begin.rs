@@ -2,7 +2,7 @@
 //! again.
 
 use super::error::SessionError;
-use super::issue::Issued;
+use super::issue::LiveSession;
 use super::refresh_token::{RefreshToken, SessionSecret};
 use super::revocations::store::{Ended, Which, end_sessions};
 use super::store::{self, NewSession};
@@ -10,7 +10,7 @@ use super::{Lives, Origin, Sessions};
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::clients::{Client, Grant};
 use crate::db::{Conn, Id, StoreError, Timestamp};
-use crate::tokens::scope::ScopeSet;
+use crate::tokens::scope::{ScopeSet, Scopes};
 
 /// The generation of a session's first refresh token.
 const FIRST_GENERATION: i64 = 1;
@@ -27,8 +27,8 @@ pub(crate) struct LogIn {
 }
 
 /// The outcome of a login inside the transaction.
-enum Opened {
-    Session { id: Id, scope: ScopeSet, client: Client, ended: Vec<Ended> },
+enum Outcome {
+    Opened { id: Id, scope: ScopeSet, client: Client, ended: Vec<Ended> },
     Refused(SessionError),
     HashReplaced,
 }
@@ -38,33 +38,36 @@ struct Terms {
     lives: Lives,
     session_ttl_seconds: u64,
     max_per_account: u32,
+    scopes: Scopes,
     secret_hash: Vec<u8>,
 }
 
 impl Sessions {
-    /// Begins a session. `None`: the account has another hash by now, and the password must be compared with that one.
+    /// Begins a session, for which [`Sessions::issue`] issues tokens. `None`: the account has another hash by now, and the
+    /// password must be compared with that one.
     pub(crate) async fn open(
         &self,
         log_in: LogIn,
         client: &Client,
         now: Timestamp,
-    ) -> Result<Option<Issued>, SessionError> {
+    ) -> Result<Option<LiveSession>, SessionError> {
         let secret = SessionSecret::generate()?;
         let (user_id, client) = (log_in.user.id, client.clone());
         let terms = Terms {
             lives: Lives::of(&self.settings),
             session_ttl_seconds: self.settings.session_ttl_seconds,
             max_per_account: self.max_per_account,
+            scopes: self.scopes,
             secret_hash: secret.hash(),
         };
         match self.db.write(move |conn| open_in(conn, &log_in, &client, &terms, now)).await? {
-            Opened::Session { id, scope, client, ended } => {
+            Outcome::Opened { id, scope, client, ended } => {
                 self.revocations.add(&ended, now);
                 let token = RefreshToken { session_id: id, generation: FIRST_GENERATION, secret };
-                Ok(Some(self.issue(user_id, &client, &token, scope, now)?))
+                Ok(Some(LiveSession { user_id, client, token, scope, written_at: now }))
             }
-            Opened::Refused(error) => Err(error),
-            Opened::HashReplaced => Ok(None),
+            Outcome::Refused(error) => Err(error),
+            Outcome::HashReplaced => Ok(None),
         }
     }
 }
@@ -75,23 +78,24 @@ fn open_in(
     client: &Client,
     terms: &Terms,
     now: Timestamp,
-) -> Result<Opened, StoreError> {
+) -> Result<Outcome, StoreError> {
     let user_id = log_in.user.id;
     accounts::lock_user(conn, user_id)?;
     let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
-        return Ok(Opened::Refused(SessionError::NoAccount));
+        return Ok(Outcome::Refused(SessionError::NoAccount));
     };
     if user.password_hash != log_in.user.password_hash {
-        return Ok(Opened::HashReplaced);
+        return Ok(Outcome::HashReplaced);
     }
     let client = match client.look_again(conn, Grant::Password)? {
         Ok(client) => client,
-        Err(error) => return Ok(Opened::Refused(error.into())),
+        Err(error) => return Ok(Outcome::Refused(error.into())),
     };
-    let scope = match granted(log_in.asked.as_ref(), user.is_admin, &client.scopes) {
-        Ok(scope) => scope,
-        Err(error) => return Ok(Opened::Refused(error)),
-    };
+    let may_have = client.may_have(&terms.scopes.of_user(user.is_admin));
+    let scope = log_in.asked.as_ref().map_or(may_have.clone(), |asked| asked.intersection(&may_have));
+    if scope.is_empty() {
+        return Ok(Outcome::Refused(SessionError::NoScopeLeft));
+    }
     if let Some(hash) = &log_in.renewed_hash {
         accounts::update_password(conn, user_id, hash, now)?;
     }
@@ -100,7 +104,7 @@ fn open_in(
         None => Vec::new(),
     };
     let id = store::insert_session(conn, &session(log_in, &client, &scope, terms, now))?;
-    Ok(Opened::Session { id, scope, client, ended })
+    Ok(Outcome::Opened { id, scope, client, ended })
 }
 
 fn session(log_in: &LogIn, client: &Client, scope: &ScopeSet, terms: &Terms, now: Timestamp) -> NewSession {
@@ -121,14 +125,4 @@ fn session(log_in: &LogIn, client: &Client, scope: &ScopeSet, terms: &Terms, now
         ip: Some(log_in.origin.ip.to_string()),
         tokens_expire_at: now.plus_seconds(lives.access_ttl_seconds),
     }
-}
-
-/// The scopes that user and client may both have, of the requested ones.
-fn granted(asked: Option<&ScopeSet>, is_admin: bool, of_client: &ScopeSet) -> Result<ScopeSet, SessionError> {
-    let may_have = ScopeSet::of_user(is_admin).intersection(of_client);
-    let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
-    if scope.is_empty() {
-        return Err(SessionError::NoScopeLeft);
-    }
-    Ok(scope)
 }

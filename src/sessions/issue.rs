@@ -11,6 +11,17 @@ use crate::tokens::access::{AccessToken, Audience};
 use crate::tokens::keys::{KeyError, random_bytes};
 use crate::tokens::scope::ScopeSet;
 
+/// A session in the database, and the live refresh token that its row was written for.
+pub(crate) struct LiveSession {
+    pub user_id: Id,
+    pub client: Client,
+    pub token: RefreshToken,
+    /// What an access token may be used for.
+    pub scope: ScopeSet,
+    /// The time of that write: the row says when an access token issued then expires.
+    pub written_at: Timestamp,
+}
+
 /// An access token, and the live refresh token of its session.
 pub(crate) struct Issued {
     pub access_token: String,
@@ -22,17 +33,10 @@ pub(crate) struct Issued {
 }
 
 impl Sessions {
-    /// Signs an access token for a session and encodes its live refresh token. The session's row already records when
-    /// the access token expires, so `client` and `now` are those of that write.
-    pub(super) fn issue(
-        &self,
-        user_id: Id,
-        client: &Client,
-        live: &RefreshToken,
-        scope: ScopeSet,
-        now: Timestamp,
-    ) -> Result<Issued, KeyError> {
-        let expires_in = Lives::of(&self.settings).for_client(client).access_ttl_seconds;
+    /// Signs an access token for a session and encodes its live refresh token.
+    pub(crate) fn issue(&self, session: LiveSession) -> Result<Issued, KeyError> {
+        let LiveSession { user_id, client, token: live, scope, written_at: now } = session;
+        let expires_in = Lives::of(&self.settings).for_client(&client).access_ttl_seconds;
         let claims = AccessToken {
             iss: self.settings.issuer.clone(),
             user_id,
@@ -41,7 +45,7 @@ impl Sessions {
             not_before: None,
             issued_at: now.seconds(),
             token_id: random_id()?,
-            client_id: client.id.clone(),
+            client_id: client.id,
             scope: scope.clone(),
             session_id: live.session_id,
             generation: live.generation,

@@ -26,6 +26,7 @@ use crate::db::{Db, Id, StoreError, Timestamp};
 use crate::tokens::access::AccessToken;
 use crate::tokens::jwt::Refusal;
 use crate::tokens::keyring::{Keyring, KeyringError, refresh_key};
+use crate::tokens::scope::Scopes;
 use refresh_token::RefreshTokens;
 use revocations::Revocations;
 use rotation::{Verdict, judge};
@@ -73,6 +74,8 @@ pub(crate) struct Sessions {
     pub(crate) db: Db,
     pub(crate) settings: TokenSettings,
     pub(crate) max_per_account: u32,
+    /// The scopes that there are.
+    pub(crate) scopes: Scopes,
     pub(crate) keyring: Keyring,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) revocations: Revocations,
@@ -85,6 +88,7 @@ impl Sessions {
     pub(crate) async fn load(
         settings: &TokenSettings,
         sessions: &SessionSettings,
+        scopes: Scopes,
         db: &Db,
         now: Timestamp,
     ) -> Result<Self, KeyringError> {
@@ -92,6 +96,7 @@ impl Sessions {
             db: db.clone(),
             settings: settings.clone(),
             max_per_account: sessions.max_per_account,
+            scopes,
             keyring: Keyring::load(settings, db, now).await?,
             refresh_tokens: RefreshTokens::new(&refresh_key(settings, db, now).await?),
             revocations: Revocations::load(db, now).await?,

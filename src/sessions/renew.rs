@@ -1,33 +1,33 @@
 //! Renews a session (RFC 6749 §6) by the rotation rule.
 
 use super::error::SessionError;
-use super::issue::Issued;
+use super::issue::LiveSession;
 use super::refresh_token::RefreshToken;
 use super::revocations::store::{Ended, Which, end_sessions};
 use super::rotation::{Verdict, judge};
 use super::store::{self, SessionRow};
 use super::{Lives, Sessions};
-use crate::accounts::store as accounts;
+use crate::accounts::store::{self as accounts, UserRow};
 use crate::clients::{Client, Grant};
-use crate::db::{Conn, Id, StoreError, Timestamp};
+use crate::db::{Conn, StoreError, Timestamp};
 use crate::tokens::scope::ScopeSet;
 
 /// The outcome of a refresh inside the transaction.
 enum Refreshed {
-    Issued { user_id: Id, client: Client, may_have: ScopeSet, generation: i64 },
+    Renewed { user: UserRow, client: Client, granted: ScopeSet, generation: i64 },
     Refused(SessionError),
     Stolen(Vec<Ended>),
 }
 
 impl Sessions {
-    /// Renews a session.
+    /// Renews a session, for which [`Sessions::issue`] issues tokens.
     pub(crate) async fn refresh(
         &self,
         text: &str,
         asked: Option<ScopeSet>,
         client: &Client,
         now: Timestamp,
-    ) -> Result<Issued, SessionError> {
+    ) -> Result<LiveSession, SessionError> {
         let presented = self.refresh_tokens.read(text).ok_or(SessionError::InvalidRefreshToken)?;
         let (token, asked_inside, client) = (presented.clone(), asked.clone(), client.clone());
         let lives = Lives::of(&self.settings);
@@ -39,10 +39,12 @@ impl Sessions {
             })
             .await?;
         match refreshed {
-            Refreshed::Issued { user_id, client, may_have, generation } => {
+            Refreshed::Renewed { user, client, granted, generation } => {
+                // A refresh does not restore rights that were withdrawn since.
+                let may_have = client.may_have(&granted.intersection(&self.scopes.of_user(user.is_admin)));
                 let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
-                let live = RefreshToken { generation, ..presented };
-                Ok(self.issue(user_id, &client, &live, scope, now)?)
+                let token = RefreshToken { generation, ..presented };
+                Ok(LiveSession { user_id: user.id, client, token, scope, written_at: now })
             }
             Refreshed::Refused(error) => Err(error),
             Refreshed::Stolen(ended) => {
@@ -83,21 +85,19 @@ fn refresh_in(
         if verdict == Verdict::Ended {
             return refused;
         }
-        let granted = ScopeSet::parse(&session.scope).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let granted = ScopeSet::stored(session.scope.clone());
         if asked.is_some_and(|asked| !asked.is_subset_of(&granted)) {
             return Ok(Refreshed::Refused(SessionError::WiderScope));
         }
         // `None`: another replica won the race. Judge the token again.
-        if let Some(generation) = issue(conn, &session, verdict, lives, now)? {
-            // A refresh does not restore rights that were withdrawn since.
-            let may_have = granted.intersection(&ScopeSet::of_user(user.is_admin)).intersection(&client.scopes);
-            return Ok(Refreshed::Issued { user_id: user.id, client: client.clone(), may_have, generation });
+        if let Some(generation) = renew(conn, &session, verdict, lives, now)? {
+            return Ok(Refreshed::Renewed { user, client: client.clone(), granted, generation });
         }
     }
 }
 
 /// Records that tokens are issued, of the next generation or of the live one again. `None`: the session has changed.
-fn issue(
+fn renew(
     conn: &mut Conn,
     session: &SessionRow,
     verdict: Verdict,

@@ -12,7 +12,8 @@ mod verified;
 
 pub use access::AccessToken;
 pub(crate) use keys::KeyError;
-pub use scope::{RequiredScope, ScopeSet, scopes};
+pub(crate) use scope::scopes;
+pub use scope::{RequiredScope, ScopeSet};
 
 /// The realm in every challenge.
 pub(crate) const REALM: &str = "keyfob";

@@ -2,17 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The scopes of the service, as types for handlers' signatures: `CurrentUser<scopes::Posts>`.
-pub mod scopes {
+/// Scopes as types for handlers' signatures: `CurrentUser<scopes::Profile>`.
+pub(crate) mod scopes {
     use super::RequiredScope;
 
     /// Read and change the caller's own account.
     #[derive(Clone, Copy, Debug)]
     pub struct Profile;
-
-    /// Write posts.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Posts;
 
     /// Act on all accounts and posts; admins only.
     #[derive(Clone, Copy, Debug)]
@@ -24,10 +20,6 @@ pub mod scopes {
 
     impl RequiredScope for Profile {
         const NAME: Option<&'static str> = Some("profile");
-    }
-
-    impl RequiredScope for Posts {
-        const NAME: Option<&'static str> = Some("posts");
     }
 
     impl RequiredScope for Admin {
@@ -45,56 +37,75 @@ pub trait RequiredScope: 'static {
     const NAME: Option<&'static str>;
 }
 
-/// Every scope and what it allows, in the order in which a set is written.
-pub(crate) const KNOWN_SCOPES: [(&str, &str); 3] = [
-    ("profile", "Read and change your account"),
-    ("posts", "Create, change and delete your posts"),
-    ("admin", "Act on all accounts and posts (admins only)"),
-];
+/// A scope and what it allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope {
+    pub name: &'static str,
+    /// For the page on which a person grants it.
+    pub description: &'static str,
+    pub is_for_admins: bool,
+}
 
-const ADMIN: &str = "admin";
+/// Act on everyone's data.
+pub(crate) const ADMIN: Scope =
+    Scope { name: "admin", description: "Act on all accounts and posts (admins only)", is_for_admins: true };
 
-/// A set of known scopes, written separated by spaces, each once, in a fixed order.
+/// All scopes of a service, in the order in which a set is written. `app/` lists them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scopes(pub &'static [Scope]);
+
+impl Scopes {
+    /// Reads a space-separated list.
+    ///
+    /// # Errors
+    /// A scope is unknown or malformed.
+    pub(crate) fn parse(self, text: &str) -> Result<ScopeSet, UnknownScope> {
+        let asked = ScopeSet(text.to_owned());
+        let is_known = |name: &str| self.names().any(|known| known == name);
+        if asked.names().all(is_known) { Ok(self.of(|scope| asked.contains(scope.name))) } else { Err(UnknownScope(self)) }
+    }
+
+    /// All scopes that an account may have.
+    pub(crate) fn of_user(self, is_admin: bool) -> ScopeSet {
+        self.of(|scope| is_admin || !scope.is_for_admins)
+    }
+
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|scope| scope.name)
+    }
+
+    fn of(self, keep: impl Fn(&Scope) -> bool) -> ScopeSet {
+        ScopeSet::of(self.0.iter().filter(|scope| keep(scope)).map(|scope| scope.name))
+    }
+}
+
+/// A set of scopes, written separated by spaces, each once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScopeSet(String);
 
 impl ScopeSet {
-    /// All scopes that an account may have.
-    #[must_use]
-    pub fn of_user(is_admin: bool) -> Self {
-        Self::of(|name| is_admin || name != ADMIN)
+    /// A set that [`as_str`](Self::as_str) wrote.
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text)
     }
 
-    /// Reads a space-separated list.
-    ///
-    /// # Errors
-    /// Names a scope that is unknown or malformed.
-    pub fn parse(text: &str) -> Result<Self, UnknownScope> {
-        let asked: Vec<&str> = text.split(' ').filter(|name| !name.is_empty()).collect();
-        let is_known = |name: &&&str| KNOWN_SCOPES.iter().any(|(known, _)| known == *name);
-        match asked.iter().find(|name| !is_known(name)) {
-            Some(_) => Err(UnknownScope),
-            None => Ok(Self::of(|name| asked.contains(&name))),
-        }
-    }
-
-    /// The scopes that both sets have.
+    /// The scopes that both sets have, in the order of this one.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        Self::of(|name| self.contains(name) && other.contains(name))
+        Self::of(self.names().filter(|name| other.contains(name)))
     }
 
     /// Whether the set has that scope.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        !name.is_empty() && self.0.split(' ').any(|scope| scope == name)
+        self.names().any(|scope| scope == name)
     }
 
     /// Whether every scope of this set is in the other too.
     #[must_use]
     pub fn is_subset_of(&self, other: &Self) -> bool {
-        self.intersection(other) == *self
+        self.names().all(|name| other.contains(name))
     }
 
     /// Whether the set is empty.
@@ -109,16 +120,19 @@ impl ScopeSet {
         &self.0
     }
 
-    fn of(keep: impl Fn(&str) -> bool) -> Self {
-        let kept = KNOWN_SCOPES.iter().map(|(name, _)| *name).filter(|name| keep(name));
-        Self(kept.collect::<Vec<_>>().join(" "))
+    fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Self(names.collect::<Vec<_>>().join(" "))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|name| !name.is_empty())
     }
 }
 
 /// A requested scope does not exist.
 #[derive(Debug, thiserror::Error)]
-#[error("A requested scope is unknown or malformed. Known scopes: {}", KNOWN_SCOPES.map(|(name, _)| name).join(", "))]
-pub struct UnknownScope;
+#[error("A requested scope is unknown or malformed. Known scopes: {}", .0.names().collect::<Vec<_>>().join(", "))]
+pub(crate) struct UnknownScope(Scopes);
 
 #[cfg(test)]
 mod tests {
@@ -126,30 +140,36 @@ mod tests {
 
     use super::*;
 
+    const SCOPES: Scopes = Scopes(&[
+        Scope { name: "profile", description: "", is_for_admins: false },
+        Scope { name: "posts", description: "", is_for_admins: false },
+        ADMIN,
+    ]);
+
     #[test]
     fn order_blanks_and_repetition_do_not_matter() {
-        assert_eq!(ScopeSet::parse(" posts  profile posts ").expect("known").as_str(), "profile posts");
-        assert!(ScopeSet::parse("").expect("empty").is_empty());
+        assert_eq!(SCOPES.parse(" posts  profile posts ").expect("known").as_str(), "profile posts");
+        assert!(SCOPES.parse("").expect("empty").is_empty());
     }
 
     #[test]
     fn unknown_malformed_and_miscased_scopes_are_refused() {
         for text in ["post", "Profile", "profile,posts", "profile\tposts", "prof\"ile", "pröfile"] {
-            assert!(ScopeSet::parse(text).is_err(), "{text:?}");
+            assert!(SCOPES.parse(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn only_admins_may_have_admin() {
-        let all = ScopeSet::parse("profile posts admin").expect("known");
-        assert_eq!(all.intersection(&ScopeSet::of_user(false)).as_str(), "profile posts");
-        assert_eq!(ScopeSet::of_user(true), all);
-        assert!(ScopeSet::of_user(false).is_subset_of(&all) && !all.is_subset_of(&ScopeSet::of_user(false)));
+        let all = SCOPES.parse("profile posts admin").expect("known");
+        assert_eq!(all.intersection(&SCOPES.of_user(false)).as_str(), "profile posts");
+        assert_eq!(SCOPES.of_user(true), all);
+        assert!(SCOPES.of_user(false).is_subset_of(&all) && !all.is_subset_of(&SCOPES.of_user(false)));
     }
 
     /// Known scopes in any order and number.
     fn known() -> impl Strategy<Value = Vec<&'static str>> {
-        prop::collection::vec(prop::sample::select(KNOWN_SCOPES.map(|(name, _)| name).to_vec()), 0..8)
+        prop::collection::vec(prop::sample::select(SCOPES.names().collect::<Vec<_>>()), 0..8)
     }
 
     /// A scope-token (RFC 6749 §3.3): any one, a known one, or one that resembles a known one.
@@ -169,11 +189,11 @@ mod tests {
             text in prop_oneof![any::<String>(), prop::collection::vec(token(), 0..5).prop_map(|tokens| tokens.join(" "))],
         ) {
             let names = || text.split(' ').filter(|name| !name.is_empty());
-            let is_known = |name: &str| KNOWN_SCOPES.iter().any(|(known, _)| *known == name);
-            let parsed = ScopeSet::parse(&text);
+            let is_known = |name: &str| SCOPES.names().any(|known| known == name);
+            let parsed = SCOPES.parse(&text);
             prop_assert_eq!(parsed.is_ok(), names().all(is_known));
             if let Ok(set) = parsed {
-                prop_assert_eq!(&ScopeSet::parse(set.as_str()).expect("its own text"), &set);
+                prop_assert_eq!(&SCOPES.parse(set.as_str()).expect("its own text"), &set);
                 prop_assert!(names().all(|name| set.contains(name)));
                 prop_assert!(set.as_str().split(' ').all(|name| set.is_empty() || names().any(|asked| asked == name)));
             }
@@ -181,16 +201,16 @@ mod tests {
 
         #[test]
         fn a_set_has_each_scope_once_in_one_order(asked in known(), blanks in " {1,3}") {
-            let set = ScopeSet::parse(&asked.join(&blanks)).expect("known");
+            let set = SCOPES.parse(&asked.join(&blanks)).expect("known");
             let mut sorted = asked;
-            sorted.sort_by_key(|name| KNOWN_SCOPES.iter().position(|(known, _)| known == name));
+            sorted.sort_by_key(|name| SCOPES.names().position(|known| known == *name));
             sorted.dedup();
             prop_assert_eq!(set.as_str(), sorted.join(" "));
         }
 
         #[test]
         fn a_set_contains_its_scopes_and_nothing_else(asked in known(), name in prop_oneof![any::<String>(), token()]) {
-            let set = ScopeSet::parse(&asked.join(" ")).expect("known");
+            let set = SCOPES.parse(&asked.join(" ")).expect("known");
             for name in [name.as_str(), "", " ", set.as_str(), "profile", "profile posts"] {
                 prop_assert_eq!(set.contains(name), asked.contains(&name), "{:?} in {:?}", name, set);
             }
@@ -198,7 +218,7 @@ mod tests {
 
         #[test]
         fn sets_are_subsets_of_what_they_are_cut_from(first in known(), second in known()) {
-            let [left, right] = [&first, &second].map(|names| ScopeSet::parse(&names.join(" ")).expect("known"));
+            let [left, right] = [&first, &second].map(|names| SCOPES.parse(&names.join(" ")).expect("known"));
             let both = left.intersection(&right);
             prop_assert_eq!(&both, &right.intersection(&left));
             prop_assert!(both.is_subset_of(&left) && both.is_subset_of(&right));

@@ -91,7 +91,7 @@ mod tests {
             issued_at: 0,
             token_id: String::new(),
             client_id: String::new(),
-            scope: ScopeSet::of_user(false),
+            scope: ScopeSet::stored(String::new()),
             session_id: id,
             generation: 1,
         })

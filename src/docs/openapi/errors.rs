@@ -9,8 +9,16 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, Respo
 use super::SCHEME;
 use super::examples::{problem_example, resolve};
 use crate::fields::Fault;
+use crate::http::body::BodyLimit;
 use crate::http::error::ApiError;
+use crate::http::failure::Failure;
 use crate::http::problem::{CONTENT_TYPE, Problem};
+use crate::http::server::limits::MAX_HEAD_BYTES;
+
+const BODY_TOO_SLOW: Failure = Failure::BodyTooSlow { max_seconds: BodyLimit::DEFAULT.max_seconds };
+const BODY_TOO_LARGE: Failure = Failure::BodyTooLarge { max_bytes: BodyLimit::DEFAULT.max_bytes };
+const HEAD_TOO_LARGE: Failure = Failure::HeadTooLarge { max_bytes: MAX_HEAD_BYTES };
+const TOO_MANY_ATTEMPTS: Failure = Failure::TooManyAttempts { retry_after_seconds: 300 };
 
 pub(super) fn add_shared_errors(operation: &mut Operation, schemas: &Value) {
     let is_oauth = operation.tags.iter().flatten().any(|tag| tag == "oauth");
@@ -21,14 +29,16 @@ pub(super) fn add_shared_errors(operation: &mut Operation, schemas: &Value) {
         _ => {}
     }
     complete_problems(operation);
-    add(operation, 431, problem(431, "The headers are too large: at most 65536 bytes are allowed."));
+    add(operation, 431, failed(&HEAD_TOO_LARGE));
 }
 
 /// A handler describes an error by status and description alone: its body is a problem.
 fn complete_problems(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
-        if status.as_str() >= "400" && response.content.is_empty() {
+        if status == "429" && response.content.is_empty() {
+            *response = retried(failed(&TOO_MANY_ATTEMPTS));
+        } else if status.as_str() >= "400" && response.content.is_empty() {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
             response.content.insert(CONTENT_TYPE.to_owned(), content.into());
         }
@@ -39,8 +49,8 @@ fn add_problems(operation: &mut Operation, schemas: &Value) {
     add_answers_to_parameters(operation);
     if operation.request_body.is_some() {
         add(operation, 400, problem(400, "The body is not valid JSON: it ends too early at line 1 column 9."));
-        add(operation, 408, problem(408, "The body took too long: it must arrive within 30 seconds."));
-        add(operation, 413, problem(413, "The body is too large: at most 262144 bytes are allowed."));
+        add(operation, 408, failed(&BODY_TOO_SLOW));
+        add(operation, 413, failed(&BODY_TOO_LARGE));
         add(operation, 415, problem(415, "The Content-Type should be application/json."));
     }
     if let Some(fault) = fault_of_body(operation, schemas).or_else(|| fault_of_parameter(operation)) {
@@ -52,12 +62,7 @@ fn add_problems(operation: &mut Operation, schemas: &Value) {
         let lacking = format!("This needs an access token with the scope {}.", required_scope(operation));
         add(operation, 403, challenged(problem(403, &lacking)));
     }
-    let ask_passwords = ["sign_up", "change_password", "delete_me"];
-    if operation.operation_id.as_deref().is_some_and(|id| ask_passwords.contains(&id)) {
-        add(operation, 429, retried(problem(429, "Too many attempts. Try again in 300 seconds.")));
-    }
-    let away = "The service is temporarily unavailable. Try again in a moment.";
-    add(operation, 503, retried(problem(503, away)));
+    add(operation, 503, retried(failed(&Failure::Unavailable(String::new()))));
 }
 
 /// What follows from the `{id}` of a path, `If-Match` and `If-None-Match`.
@@ -100,21 +105,28 @@ fn add_oauth_errors(operation: &mut Operation) {
     add(operation, 400, oauth_response(description, refused));
     let client = oauth("invalid_client", "Client authentication failed");
     add(operation, 401, challenged(oauth_response("The client is unknown or failed to authenticate.", client)));
-    let slow = oauth("invalid_request", "The body took too long: it must arrive within 30 seconds");
-    add(operation, 408, oauth_response("The body did not arrive in time.", slow));
-    let large = oauth("invalid_request", "The body is too large: at most 262144 bytes are allowed");
-    add(operation, 413, oauth_response("The body is too large.", large));
-    let text = "Too many attempts. Try again in 300 seconds";
-    let long = oauth("invalid_request", "The headers are too large: at most 65536 bytes are allowed");
-    add(operation, 431, oauth_response("The headers are too large.", long));
-    add(operation, 429, retried(oauth_response("Too many attempts.", oauth("slow_down", text))));
-    let away = oauth("temporarily_unavailable", "The service is busy. Try again in a moment");
-    add(operation, 503, retried(oauth_response("The service is busy, or its database is unavailable.", away)));
+    add(operation, 408, oauth_failed("The body did not arrive in time.", "invalid_request", &BODY_TOO_SLOW));
+    add(operation, 413, oauth_failed("The body is too large.", "invalid_request", &BODY_TOO_LARGE));
+    add(operation, 431, oauth_failed("The headers are too large.", "invalid_request", &HEAD_TOO_LARGE));
+    add(operation, 429, retried(oauth_failed("Too many attempts.", "slow_down", &TOO_MANY_ATTEMPTS)));
+    let busy = Failure::Busy { retry_after_seconds: 1 };
+    let description = "The service is busy, or its database is unavailable.";
+    add(operation, 503, retried(oauth_failed(description, "temporarily_unavailable", &busy)));
 }
 
 /// Adds a response, unless the handler describes that status itself.
 fn add(operation: &mut Operation, status: u16, response: Response) {
     operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
+}
+
+/// A failure that any route can have, as a problem.
+fn failed(failure: &Failure) -> Response {
+    problem(failure.status().as_u16(), &format!("{failure}."))
+}
+
+/// The same as an OAuth error.
+fn oauth_failed(description: &str, error: &str, failure: &Failure) -> Response {
+    oauth_response(description, oauth(error, &failure.to_string()))
 }
 
 fn problem(status: u16, detail: &str) -> Response {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use actix_web::http::header::AUTHORIZATION;
 use utoipa::openapi::path::{Operation, Parameter};
-use utoipa::openapi::security::{Flow, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{self, Flow, OAuth2, Password, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{RefOr, Server, Type};
 use utoipa::{Modify, OpenApi, ToSchema};
 
@@ -21,7 +21,7 @@ pub(crate) use self::examples::example_of;
 use self::values::Values;
 use crate::http::caching::is_private;
 use crate::http::problem::Problem;
-use crate::tokens::scope::KNOWN_SCOPES;
+use crate::tokens::scope::Scopes;
 
 /// The name of the security scheme, the same as FastAPI's.
 pub(crate) const SCHEME: &str = "OAuth2PasswordBearer";
@@ -68,32 +68,33 @@ pub(crate) fn head() -> utoipa::openapi::OpenApi {
 }
 
 /// Adds what follows from the paths.
-pub(crate) fn finish(document: &mut utoipa::openapi::OpenApi) {
-    Finish.modify(document);
+pub(crate) fn finish(document: &mut utoipa::openapi::OpenApi, scopes: Scopes) {
+    Finish(scopes).modify(document);
 }
 
 /// Puts the server and the token endpoint under `server.root_path`.
-pub(crate) fn put_under(document: &mut utoipa::openapi::OpenApi, root_path: &str) {
+pub(crate) fn put_under(document: &mut utoipa::openapi::OpenApi, root_path: &str, scopes: Scopes) {
     if root_path.is_empty() {
         return;
     }
     document.servers = Some(vec![Server::new(root_path)]);
     let components = document.components.get_or_insert_default();
-    components.add_security_scheme(SCHEME, scheme(root_path));
+    components.add_security_scheme(SCHEME, scheme(root_path, scopes));
 }
 
 /// `tokenUrl` is absolute, so it does not depend on the chosen server.
-fn scheme(root_path: &str) -> SecurityScheme {
-    let password = Password::new(format!("{root_path}/login"), Scopes::from_iter(KNOWN_SCOPES));
+fn scheme(root_path: &str, scopes: Scopes) -> SecurityScheme {
+    let described = scopes.0.iter().map(|scope| (scope.name, scope.description));
+    let password = Password::new(format!("{root_path}/login"), security::Scopes::from_iter(described));
     SecurityScheme::OAuth2(OAuth2::new([Flow::Password(password)]))
 }
 
-struct Finish;
+struct Finish(Scopes);
 
 impl Modify for Finish {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme(SCHEME, scheme(""));
+        components.add_security_scheme(SCHEME, scheme("", self.0));
         let values = Values::write_in_place(components);
         let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();
         let mut bodies = BTreeSet::new();

@@ -33,6 +33,11 @@ pub(crate) struct BodyLimit {
     pub max_seconds: u64,
 }
 
+impl BodyLimit {
+    /// The limits with default settings, for the OpenAPI document.
+    pub(crate) const DEFAULT: Self = Self { max_bytes: 262_144, max_seconds: 30 };
+}
+
 /// How long to hold the rest of a body that timed out, so that the response is sent before the body is dropped.
 const HELD: Duration = Duration::from_secs(1);
 

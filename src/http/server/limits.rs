@@ -11,7 +11,7 @@ use crate::http::failure::Failure;
 
 /// Largest request target and headers together, in bytes: twice nginx's limit (4 buffers of 8 KiB), so that a token
 /// that is far too long still gets its 401. actix-http 3.20 by itself allows 96 headers and 128 KiB.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Connections at a time; further ones wait to be accepted until idle ones are closed.
 const MAX_CONNECTIONS: u64 = 16_384;
 /// Files other than client connections: the database's, threads', standard streams; with some to spare.

@@ -3,25 +3,24 @@
 use serde_json::json;
 
 use crate::accounts::Email;
+use crate::app::SCOPES;
 use crate::db::Id;
 use crate::db::page::Cursor;
 use crate::fields::Field;
-use crate::tokens::ScopeSet;
-use crate::tokens::scope::KNOWN_SCOPES;
 
 /// The parameter `scope`.
 pub fn scope(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let asked: Vec<&str> = text.split(' ').filter(|name| !name.is_empty()).collect();
-    let place = |name: &str| KNOWN_SCOPES.iter().position(|(known, _)| *known == name);
-    let parsed = ScopeSet::parse(text);
+    let place = |name: &str| SCOPES.names().position(|known| known == name);
+    let parsed = SCOPES.parse(text);
     assert_eq!(parsed.is_ok(), asked.iter().all(|name| place(name).is_some()));
     let Ok(set) = parsed else { return };
-    assert_eq!(ScopeSet::parse(set.as_str()).ok().as_ref(), Some(&set), "its own text");
+    assert_eq!(SCOPES.parse(set.as_str()).ok().as_ref(), Some(&set), "its own text");
     let written: Vec<&str> = set.as_str().split(' ').filter(|name| !name.is_empty()).collect();
     assert!(written.iter().all(|name| asked.contains(name)) && asked.iter().all(|name| written.contains(name)));
     assert!(written.is_sorted_by_key(|name| place(name)) && written.join(" ") == set.as_str());
-    let of_user = set.intersection(&ScopeSet::of_user(false));
+    let of_user = set.intersection(&SCOPES.of_user(false));
     assert!(of_user.is_subset_of(&set) && !of_user.contains("admin"));
     assert_eq!(of_user == set, !asked.contains(&"admin"));
 }
