@@ -164,7 +164,7 @@ struct PostgresLine {
     line: String,
 }
 
-/// How the database would run a statement, with the values that it came with.
+/// How the database runs a statement: SQLite with the values that it came with, PostgreSQL by the plan for any values.
 fn plan_of(url: &str, statement: &str) -> Vec<String> {
     let (text, values) = statement.split_once(" -- binds: ").expect("diesel's way to show a statement");
     if let Some(path) = url.strip_prefix("sqlite://") {
@@ -174,7 +174,8 @@ fn plan_of(url: &str, statement: &str) -> Vec<String> {
         return lines.into_iter().map(|line| line.detail).collect();
     }
     let mut connection = PgConnection::establish(url).expect("PostgreSQL answers");
-    connection.batch_execute(&format!("PREPARE sent AS {text}")).expect("a statement");
+    let prepare = format!("SET plan_cache_mode = force_generic_plan; PREPARE sent AS {text}");
+    connection.batch_execute(&prepare).expect("a statement");
     let values = literals(values);
     let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
     let lines: Vec<PostgresLine> =

@@ -14,8 +14,11 @@ pub(in crate::db) const STATEMENT_SECONDS: u64 = 10;
 pub(in crate::db) const REPLICA_SECONDS: u64 = 1;
 
 /// The settings of every PostgreSQL session, beside the time for a statement.
+///
+/// A prepared statement is planned once: otherwise PostgreSQL plans pages of a large table again at each request. So every
+/// statement must find its rows by an index whatever its values are (`tests/plans.rs`).
 const POSTGRES_SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'; \
-                                 SET TIME ZONE 'UTC';";
+                                 SET TIME ZONE 'UTC'; SET plan_cache_mode = force_generic_plan;";
 
 /// Parameters for libpq unless the URL sets them: give up on a server that does not respond, and notice one that died.
 const POSTGRES_PARAMETERS: [(&str, &str); 6] = [
