@@ -93,6 +93,13 @@ pub(crate) fn find_user(conn: &mut Conn, id: Id) -> Result<Option<UserRow>> {
     query::find(conn, users::table.find(id).select(query::columns_of::<UserRow>()))
 }
 
+/// Those of the accounts that exist.
+pub(crate) fn list_users_by_id(conn: &mut Conn, ids: &[Id]) -> Result<Vec<(Id, UserRow)>> {
+    let found = users::table.filter(users::id.eq_any(ids)).select(query::columns_of::<UserRow>());
+    let rows: Vec<UserRow> = query::load(conn, found)?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
 /// The id of the account with that address.
 pub(crate) fn find_id_by_email_key(conn: &mut Conn, key: &str) -> Result<Option<Id>> {
     query::find(conn, users::table.filter(users::email_key.eq(key)).select(users::id))

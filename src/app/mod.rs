@@ -12,9 +12,10 @@ use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
 
 use self::background::{Background, Work};
 use crate::accounts::email_keys;
+use crate::accounts::store::{self as accounts, UserRow};
 use crate::attempts::Attempts;
 use crate::config::Settings;
-use crate::db::{Db, OpenError, Timestamp};
+use crate::db::{Db, Lookup, OpenError, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
 use crate::http::body::BodyLimit;
@@ -25,6 +26,7 @@ use crate::http::server::fallback::Routes;
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
 use crate::operations::health;
 use crate::passwords::Passwords;
+use crate::posts::model::Post;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::scope::{ADMIN, Scopes};
@@ -89,6 +91,8 @@ pub struct Keyfob(Arc<Parts>);
 struct Parts {
     settings: Settings,
     db: Data<Db>,
+    users: Data<Lookup<UserRow>>,
+    posts: Data<Lookup<Post>>,
     sessions: Data<Sessions>,
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
@@ -184,6 +188,8 @@ impl Keyfob {
             proxies: Data::new(TrustedProxies::new(settings.server.trusted_proxies.clone())),
             routes: Data::new(routes),
             document: Data::new(document(&settings)),
+            users: Data::new(Lookup::new(&db, accounts::find_user, accounts::list_users_by_id)),
+            posts: Data::new(Lookup::new(&db, posts::store::find_post, posts::store::list_posts_by_id)),
             db: Data::new(db),
             sessions,
             settings,
@@ -212,6 +218,8 @@ impl Keyfob {
         let server = &parts.settings.server;
         let limit = BodyLimit { max_bytes: server.max_body_bytes, max_seconds: server.request_seconds };
         cfg.app_data(parts.db.clone())
+            .app_data(parts.users.clone())
+            .app_data(parts.posts.clone())
             .app_data(parts.sessions.clone())
             .app_data(parts.passwords.clone())
             .app_data(parts.attempts.clone())

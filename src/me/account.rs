@@ -8,7 +8,7 @@ use super::Caller;
 use super::owner::{Owner, TypedPassword, find_active};
 use crate::accounts::model::{FullName, User};
 use crate::accounts::store::{self, UserRow};
-use crate::db::{Conn, Db, Timestamp};
+use crate::db::{Conn, Lookup, Timestamp};
 use crate::fields::{Change, Fields, FromFields};
 use crate::guard::AuthError;
 use crate::http::Json;
@@ -21,8 +21,8 @@ use crate::sessions::Sessions;
 /// The account that the access token was issued to.
 #[utoipa::path(tag = "accounts", params(Caller), responses((status = 200, description = "The account.", body = User)))]
 #[get("/me")]
-pub(super) async fn read_me(user: Caller, db: Data<Db>) -> Result<HttpResponse, ApiError> {
-    let row = find_active(&db, user.id()).await?;
+pub(super) async fn read_me(user: Caller, users: Data<Lookup<UserRow>>) -> Result<HttpResponse, ApiError> {
+    let row = find_active(&users, user.id()).await?;
     Ok(json(&mut HttpResponse::Ok(), &User::from(row)))
 }
 
@@ -49,11 +49,11 @@ impl FromFields for AccountChange {
 pub(super) async fn update_me(
     user: Caller,
     body: Json<AccountChange>,
-    db: Data<Db>,
+    users: Data<Lookup<UserRow>>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
     let row = match body.0.full_name {
-        Change::Keep => find_active(&db, user.id()).await?,
+        Change::Keep => find_active(&users, user.id()).await?,
         change => {
             let full_name = match change {
                 Change::Set(name) => Some(name.into_string()),

@@ -11,9 +11,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::accounts::Email;
-use crate::accounts::store::{self, UserRow};
+use crate::accounts::store::UserRow;
 use crate::attempts::{Attempt, Attempts};
-use crate::db::{Conn, Db, Id, StoreError, Timestamp};
+use crate::db::{Conn, Id, Lookup, StoreError, Timestamp};
 use crate::fields::{Field, Rejection, text};
 use crate::guard::AuthError;
 use crate::http::error::ApiError;
@@ -39,7 +39,7 @@ pub(super) struct Owner {
     pub caller: Caller,
     pub address: IpAddr,
     pub passwords: Data<Passwords>,
-    db: Data<Db>,
+    users: Data<Lookup<UserRow>>,
     attempts: Data<Attempts>,
     sessions: Data<Sessions>,
 }
@@ -56,7 +56,7 @@ impl FromRequest for Owner {
                 caller: user.await?.caller(),
                 address: client_address(&req),
                 passwords: Data::extract(&req).await?,
-                db: Data::extract(&req).await?,
+                users: Data::extract(&req).await?,
                 attempts: Data::extract(&req).await?,
                 sessions: Data::extract(&req).await?,
             })
@@ -66,7 +66,7 @@ impl FromRequest for Owner {
 
 impl Owner {
     pub(super) async fn find(&self) -> Result<UserRow, ApiError> {
-        find_active(&self.db, self.caller.user_id).await
+        find_active(&self.users, self.caller.user_id).await
     }
 
     /// Compares the password with the account's.
@@ -115,7 +115,6 @@ impl Owner {
 }
 
 /// Finds the account of a token. If the account is gone or disabled, the token is no longer valid.
-pub(super) async fn find_active(db: &Db, id: Id) -> Result<UserRow, ApiError> {
-    let row = db.read(move |conn| store::find_user(conn, id)).await?;
-    Ok(row.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?)
+pub(super) async fn find_active(users: &Lookup<UserRow>, id: Id) -> Result<UserRow, ApiError> {
+    Ok(users.find(id).await?.filter(|row| row.is_active).ok_or(AuthError::AccountGone)?)
 }

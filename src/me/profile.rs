@@ -5,8 +5,8 @@ use actix_web::{HttpResponse, get};
 
 use super::Caller;
 use crate::accounts::model::User;
-use crate::accounts::store;
-use crate::db::{Db, Id};
+use crate::accounts::store::UserRow;
+use crate::db::{Id, Lookup};
 use crate::guard::{AuthError, bearer};
 use crate::http::PathId;
 use crate::http::answer::json;
@@ -21,12 +21,15 @@ use crate::http::error::ApiError;
     responses((status = 200, description = "The account.", body = User), (status = 404, description = "There is no such account (admins only).")),
 )]
 #[get("/profile/{id}", wrap = "bearer()")]
-pub(super) async fn read_profile(user: Caller, PathId(id): PathId, db: Data<Db>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn read_profile(
+    user: Caller,
+    PathId(id): PathId,
+    users: Data<Lookup<UserRow>>,
+) -> Result<HttpResponse, ApiError> {
     if id != user.id() && !user.is_admin() {
         return Err(ApiError::Forbidden("This is not your profile."));
     }
-    let row = db.read(move |conn| store::find_user(conn, id)).await?;
-    match row {
+    match users.find(id).await? {
         Some(row) if id != user.id() || row.is_active => Ok(json(&mut HttpResponse::Ok(), &User::from(row))),
         _ if id == user.id() => Err(AuthError::AccountGone.into()),
         _ => Err(ApiError::NotFound),

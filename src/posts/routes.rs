@@ -10,7 +10,7 @@ use super::Posts;
 use super::model::{NewPost, PageQuery, Post, PostChange, PostPage};
 use super::store::{self, Changed};
 use crate::db::page::next_cursor;
-use crate::db::{Db, Freshness, Id, StoreError, Timestamp};
+use crate::db::{Db, Freshness, Id, Lookup, StoreError, Timestamp};
 use crate::guard::{AuthError, CurrentUser};
 use crate::http::answer::json;
 use crate::http::error::ApiError;
@@ -54,8 +54,12 @@ pub(crate) async fn list_posts(
 /// The `ETag` header is its version.
 #[utoipa::path(tag = "posts", params(PathId, IfNoneMatch), responses((status = 200, description = "The post.", body = Post)))]
 #[get("/posts/{id}")]
-pub(crate) async fn read_post(req: HttpRequest, PathId(id): PathId, db: Data<Db>) -> Result<HttpResponse, ApiError> {
-    let found = db.read_as(freshness_for(&req), move |conn| store::find_post(conn, id)).await?;
+pub(crate) async fn read_post(
+    req: HttpRequest,
+    PathId(id): PathId,
+    posts: Data<Lookup<Post>>,
+) -> Result<HttpResponse, ApiError> {
+    let found = posts.find_as(freshness_for(&req), id).await?;
     let post = found.ok_or(ApiError::NotFound)?;
     let etag = post.etag();
     if IfNoneMatch::of(&req).has(&etag) {

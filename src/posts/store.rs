@@ -44,6 +44,13 @@ pub(crate) fn find_post(conn: &mut Conn, id: Id) -> Result<Option<Post>> {
     Ok(row.map(Post::from))
 }
 
+/// Those of the posts that exist.
+pub(crate) fn list_posts_by_id(conn: &mut Conn, ids: &[Id]) -> Result<Vec<(Id, Post)>> {
+    let found = posts::table.filter(posts::id.eq_any(ids)).select(query::columns_of::<PostRow>());
+    let rows: Vec<PostRow> = query::load(conn, found)?;
+    Ok(rows.into_iter().map(|row| (row.id, Post::from(row))).collect())
+}
+
 /// A page, newest first, with one extra post if there is a next page.
 pub(crate) fn list_posts(conn: &mut Conn, page: PageQuery) -> Result<Vec<Post>> {
     let before = page.after.map_or(Id::MAX.get() + 1, Id::get);

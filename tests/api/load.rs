@@ -33,6 +33,33 @@ fn sixty_four_clients_writing_at_once_see_no_5xx_and_lose_nothing() {
     }
 }
 
+/// On PostgreSQL, lookups that wait at the same time share a statement.
+#[test]
+fn many_readers_at_once_each_get_the_row_that_they_asked_for() {
+    let server = Server::start();
+    let actors: Vec<Actor> = (0..4).map(|number| server.sign_up(&format!("user{number}@example.com"))).collect();
+    let posts: Vec<String> = (0..16).map(|number| actors[0].write_post(&format!("title {number}"))).collect();
+    actors[0].delete(&posts[7]).expect_empty(204);
+    thread::scope(|scope| {
+        for reader in 0..32 {
+            let (server, actors, posts) = (&server, &actors, &posts);
+            scope.spawn(move || {
+                for step in 0..64 {
+                    let number = (reader + step * 5) % 16;
+                    let answer = server.get(&posts[number]);
+                    if number == 7 {
+                        answer.expect_error(404);
+                    } else {
+                        assert_eq!(answer.expect_json(200)["title"], format!("title {number}"));
+                    }
+                    let user = (reader + step) % 4;
+                    assert_eq!(actors[user].get("/me").expect_json(200)["email"], format!("user{user}@example.com"));
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn two_processes_writing_at_once_see_no_5xx() {
     let first = Server::start();
