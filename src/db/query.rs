@@ -1,8 +1,8 @@
-//! Reads that compile for both back ends, and run as statements of the connection's own.
+//! Queries that compile for both back ends, and run as statements of the connection's own.
 //!
 //! diesel 2.3 rebuilds a query's SQL each time it runs through a `MultiConnection`, and finds the prepared statement by
-//! that text. A query that runs on the inner connection is known by its type (docs/performance.md). So the reads that
-//! every request makes use this module.
+//! that text. A query that runs on the inner connection is known by its type (docs/performance.md). So the queries of
+//! frequent requests use this module.
 
 use diesel::prelude::*;
 use diesel::query_dsl::methods::LoadQuery;
@@ -25,6 +25,18 @@ where
     Ok(match conn {
         Conn::Postgres(conn) => query.get_result(conn).optional()?,
         Conn::Sqlite(conn) => query.get_result(conn).optional()?,
+    })
+}
+
+/// The one row of a query, such as an `INSERT` that returns a column.
+pub(crate) fn one<'query, Q, T>(conn: &mut Conn, query: Q) -> Result<T, StoreError>
+where
+    Q: RunQueryDsl<PgConnection> + LoadQuery<'query, PgConnection, T>,
+    Q: RunQueryDsl<SqliteConnection> + LoadQuery<'query, SqliteConnection, T>,
+{
+    Ok(match conn {
+        Conn::Postgres(conn) => query.get_result(conn)?,
+        Conn::Sqlite(conn) => query.get_result(conn)?,
     })
 }
 

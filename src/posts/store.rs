@@ -87,7 +87,7 @@ pub(crate) fn insert_post(conn: &mut Conn, post: &NewPost, author_id: Id, now: T
         posts::created_at.eq(now),
         posts::updated_at.eq(now),
     );
-    let id = diesel::insert_into(posts::table).values(row).returning(posts::id).get_result(conn)?;
+    let id = query::one(conn, diesel::insert_into(posts::table).values(row).returning(posts::id))?;
     let (title, content) = (post.title.0.clone(), post.content.0.clone());
     Ok(Post { id, title, content, author_id, created_at: now, updated_at: now, revision: 1 })
 }

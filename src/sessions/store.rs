@@ -70,7 +70,7 @@ impl SessionRow {
 }
 
 pub(crate) fn insert_session(conn: &mut Conn, session: &NewSession) -> Result<Id> {
-    Ok(diesel::insert_into(sessions::table).values(session).returning(sessions::id).get_result(conn)?)
+    query::one(conn, diesel::insert_into(sessions::table).values(session).returning(sessions::id))
 }
 
 pub(crate) fn find_session(conn: &mut Conn, id: Id) -> Result<Option<SessionRow>> {
