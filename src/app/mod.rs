@@ -174,6 +174,7 @@ impl Keyfob {
                 sessions: sessions.clone().into_inner(),
                 attempts: attempts.clone().into_inner(),
                 passwords: passwords.clone().into_inner(),
+                audit: settings.audit.clone(),
             })?,
             passwords,
             attempts,
