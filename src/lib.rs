@@ -10,6 +10,7 @@
 //! The cargo feature `postgres-tls` adds TLS to PostgreSQL connections. Building it needs OpenSSL with its headers.
 
 mod accounts;
+mod activity;
 mod app;
 mod attempts;
 mod audit;

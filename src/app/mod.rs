@@ -27,7 +27,7 @@ use crate::operations::health;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
-use crate::{me, oauth, posts};
+use crate::{activity, me, oauth, posts};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +106,7 @@ impl std::fmt::Debug for Keyfob {
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
+        .configure(activity::routes::configure)
         .configure(oauth::routes::configure)
         .configure(posts::routes::configure)
         .configure(oauth::metadata::configure)
