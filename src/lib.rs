@@ -10,8 +10,10 @@
 //! The cargo feature `postgres-tls` adds TLS to PostgreSQL connections. Building it needs OpenSSL with its headers.
 
 mod accounts;
+mod activity;
 mod app;
 mod attempts;
+mod audit;
 pub mod cli;
 mod clients;
 mod config;
@@ -44,7 +46,7 @@ pub use testing::fuzzing;
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
-    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
+    Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
     RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};

@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use support::{Answer, Client, Home, PASSWORD, now_seconds, until};
 
 /// The tables that grow.
-const TABLES: [&str; 4] = ["users", "posts", "sessions", "revocations"];
+const TABLES: [&str; 5] = ["users", "posts", "sessions", "revocations", "events"];
 const KINDS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 
 /// An index, by what `PostgreSQL` and `SQLite` call it.
@@ -51,6 +51,10 @@ const SESSIONS_IDLE: Index = ("sessions_idle_until", "INDEX sessions_idle_until"
 const REVOCATIONS_ID: Index = ("revocations_pkey", "revocations USING INDEX sqlite_autoindex_revocations_1");
 const REVOCATIONS_SINCE: Index = ("revocations_position", "INDEX revocations_position");
 const REVOCATIONS_OVER: Index = ("revocations_expires_at", "INDEX revocations_expires_at");
+const EVENTS_NEWEST: Index = ("Backward using events_pkey on events", "events USING INTEGER PRIMARY KEY");
+const EVENTS_USER: Index = ("events_user_id on events", "events USING INDEX events_user_id");
+const EVENTS_KIND: Index = ("events_kind on events", "events USING INDEX events_kind");
+const EVENTS_AT: Index = ("events_at on events", "INDEX events_at");
 
 /// Every statement that was sent in this process, with its values, and not taken yet.
 static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -128,7 +132,7 @@ impl Service {
     }
 }
 
-/// Sessions and revocations, a few of which are over; then the statistics that `PostgreSQL` would soon gather by itself.
+/// Sessions, revocations and events, a few of which are over, and one admin; then the statistics that `PostgreSQL` would soon gather by itself.
 fn fill(home: &Home) {
     let now = now_seconds() * 1000;
     let (later, secret) = (now + 86_400_000, home.database.bytes(&[7; 32]));
@@ -143,6 +147,12 @@ fn fill(home: &Home) {
         "INSERT INTO revocations (session_id, revoked_at, expires_at) SELECT id + 1000000, {now} - id * 1000, {} FROM posts",
         over("id")
     ));
+    // The old ones are those of an account whose newest event lies far behind the newest of all.
+    home.database.execute(&format!(
+        "INSERT INTO events (at, kind, user_id, details) SELECT CASE WHEN id < 100 THEN 1000 ELSE {now} - 20000000 + id * 1000 END, \
+         CASE WHEN id < 1000 THEN 'log_out' ELSE 'log_in' END, CASE WHEN id < 1000 THEN 7 ELSE author_id END, '{{}}' FROM posts"
+    ));
+    home.database.execute("UPDATE users SET is_admin = TRUE WHERE id = 43");
     if is_postgres(&home.database.url()) {
         home.database.execute("ANALYZE");
     }
@@ -245,6 +255,7 @@ fn no_statement_of_a_request_reads_a_whole_table() {
     let service = Service::start();
     work_of_the_background(&service);
     lists(&service);
+    events(&service);
     accounts(&service);
     a_statement_without_an_index_is_noticed(&service);
 }
@@ -252,15 +263,15 @@ fn no_statement_of_a_request_reads_a_whole_table() {
 /// The clean-up, which comes first and then once a minute, the feed of revocations, and which kinds of hashes there are.
 #[track_caller]
 fn work_of_the_background(service: &Service) {
-    let has_come =
-        || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("revocations"));
+    let has_come = || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("events"));
     until("the first clean-up is over", Duration::from_secs(30), has_come);
     let mut statements = sent();
     // At the start a replica reads all revocations, whose access tokens may still live.
     let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
-    let indices = [&sessions[..], &[REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES]].concat();
+    let others = [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT];
+    let indices = [&sessions[..], &others].concat();
     service.explain("background", &statements, &indices);
 }
 
@@ -276,6 +287,31 @@ fn lists(service: &Service) {
         let next = format!("{first}&cursor={}", text(&page, "next_cursor"));
         service.check("author, later page", 200, &[POSTS_AUTHOR], |client| client.get(&next));
     }
+}
+
+#[track_caller]
+fn events(service: &Service) {
+    let form = [("username", "user000043@example.com"), ("password", PASSWORD)];
+    let grant = service.check("log-in of an admin", 200, &[], |client| client.login(&form));
+    let admin = service.client.with_token(text(&grant, "access_token"));
+    let check = |path: &str, index: Index| {
+        let what = format!("events {path}");
+        let page = service.check(&what, 200, &[index], |_| admin.get(path));
+        let next = format!("{path}{}cursor={}", if path.contains('?') { '&' } else { '?' }, text(&page, "next_cursor"));
+        service.check(&what, 200, &[index], |_| admin.get(&next));
+    };
+    let since = "since=1970-01-02T00:00:00Z";
+    check("/me/activity?limit=1", EVENTS_USER);
+    check("/audit", EVENTS_NEWEST);
+    for user in [1, 7] {
+        check(&format!("/audit?user_id={user}&limit=1"), EVENTS_USER);
+    }
+    check("/audit?user_id=7&type=log_out&limit=1", EVENTS_USER);
+    for kind in ["log_in", "log_out"] {
+        check(&format!("/audit?type={kind}"), EVENTS_KIND);
+        check(&format!("/audit?type={kind}&{since}"), EVENTS_KIND);
+    }
+    check(&format!("/audit?{since}"), EVENTS_AT);
 }
 
 #[track_caller]

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::model::{Email, FullName};
 use super::store::{self, ImportedUser};
+use crate::audit::{EventType, NewEvent, Source, insert_events};
 use crate::db::{Conn, Id, StoreError, Timestamp};
 use crate::fields::{Field, Fields, FromFields, Rejection, text};
 use crate::passwords::formats::KeptHash;
@@ -73,9 +74,23 @@ pub(crate) fn import_users(
     let outcomes: Vec<Option<&'static str>> = users.iter().map(fault).collect();
     if !is_dry_run {
         let free = users.iter().zip(&outcomes).filter(|(_, fault)| fault.is_none());
-        store::insert_imported(conn, free.map(|(user, _)| user).collect())?;
+        insert_users(conn, free.map(|(user, _)| user).collect())?;
     }
     Ok(outcomes)
+}
+
+/// Inserts accounts, and records each.
+fn insert_users(conn: &mut Conn, users: Vec<&ImportedUser>) -> Result<(), StoreError> {
+    let Some(now) = users.first().map(|user| user.created_at) else { return Ok(()) };
+    let keys: Vec<&str> = users.iter().map(|user| user.email_key.as_str()).collect();
+    store::insert_imported(conn, users)?;
+    let created = NewEvent::new(EventType::UserCreated, &Source::command_line(), now).with("imported", true);
+    let event = |(id, is_admin)| {
+        let event = created.clone().of(id);
+        if is_admin { event.with("is_admin", true) } else { event }
+    };
+    let events: Vec<NewEvent> = store::list_ids_and_rights(conn, &keys)?.into_iter().map(event).collect();
+    insert_events(conn, &events)
 }
 
 impl FromFields for ForeignUser {

@@ -143,6 +143,11 @@ pub(crate) fn list_taken_email_keys(conn: &mut Conn, keys: &[&str]) -> Result<Ve
     Ok(users::table.filter(users::email_key.eq_any(keys)).select(users::email_key).load(conn)?)
 }
 
+/// The ids of the accounts with these lookup keys, and whether each is an admin.
+pub(super) fn list_ids_and_rights(conn: &mut Conn, keys: &[&str]) -> Result<Vec<(Id, bool)>> {
+    Ok(users::table.filter(users::email_key.eq_any(keys)).select((users::id, users::is_admin)).load(conn)?)
+}
+
 /// Those of the ids that an account has.
 pub(crate) fn list_taken_ids(conn: &mut Conn, ids: &[Id]) -> Result<Vec<Id>> {
     Ok(users::table.filter(users::id.eq_any(ids)).select(users::id).load(conn)?)

@@ -1,5 +1,5 @@
-//! Background work: reads revocations, failed attempts, new keys and kinds of password hashes, writes recorded uses,
-//! and deletes expired rows.
+//! Background work: reads revocations, failed attempts, new keys and kinds of password hashes, writes recorded uses and
+//! refused logins, and deletes expired rows.
 
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
+use crate::audit::store as events;
+use crate::config::AuditSettings;
 use crate::db::{Db, StoreError, Timestamp};
 use crate::operations::health::Pulse;
 use crate::passwords::Passwords;
@@ -23,7 +25,7 @@ use crate::tokens::keyring::RELOAD_SECONDS;
 
 /// Time between two sweeps for expired rows.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// Limit for writing the last uses: an unreachable database does not delay shutdown.
+/// Limit for writing what is still in memory: an unreachable database does not delay shutdown.
 const LAST_ROUND: Duration = Duration::from_secs(3);
 
 /// What the background work needs.
@@ -32,6 +34,7 @@ pub(crate) struct Work {
     pub sessions: Arc<Sessions>,
     pub attempts: Arc<Attempts>,
     pub passwords: Arc<Passwords>,
+    pub audit: AuditSettings,
 }
 
 /// The background thread; dropping this ends it after a last round.
@@ -77,8 +80,12 @@ async fn run(work: &Work, stopped: Receiver<()>) {
         let rounds = pin!(join(listen(sessions, &work.attempts), keep_up(work)));
         select(rounds, stopped).await;
     }
-    let flushed = timeout(LAST_ROUND, attempt("could not write session uses", sessions.flush_uses(Timestamp::now())));
-    let _out_of_time = flushed.await;
+    let now = Timestamp::now();
+    let last_round = async {
+        attempt("could not write session uses", sessions.flush_uses(now)).await;
+        attempt("could not write refused logins", sessions.flush_all_refusals(now)).await;
+    };
+    let _out_of_time = timeout(LAST_ROUND, last_round).await;
 }
 
 async fn listen(sessions: &Sessions, attempts: &Attempts) {
@@ -90,7 +97,7 @@ async fn listen(sessions: &Sessions, attempts: &Attempts) {
     }
 }
 
-async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
+async fn keep_up(Work { db, sessions, attempts, passwords, audit }: &Work) {
     // Schedule by the monotonic clock, which nothing can set.
     let reload_every = Duration::from_secs(RELOAD_SECONDS);
     let (mut reload_at, mut sweep_at) = (Instant::now() + reload_every, Instant::now());
@@ -98,6 +105,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let (now, instant) = (Timestamp::now(), Instant::now());
         attempt("could not write session uses", sessions.flush_uses(now)).await;
+        attempt("could not write refused logins", sessions.flush_refusals(now)).await;
         if instant >= reload_at {
             attempt("could not reload keys", sessions.keyring.reload(db, now)).await;
             attempt("could not read the kinds of password hashes", learn_kinds(db, passwords)).await;
@@ -105,13 +113,22 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
         }
         if instant >= sweep_at {
             let what = "could not delete expired rows";
-            let swept =
-                [attempt(what, sessions.delete_expired(now)).await, attempt(what, attempts.delete_expired(now)).await];
+            let swept = [
+                attempt(what, sessions.delete_expired(now)).await,
+                attempt(what, attempts.delete_expired(now)).await,
+                attempt(what, delete_old_events(db, audit, now)).await,
+            ];
             if !swept.contains(&Some(true)) {
                 sweep_at = instant + SWEEP_EVERY;
             }
         }
     }
+}
+
+/// Deletes a batch of events that are kept no longer. Returns whether there may be more.
+async fn delete_old_events(db: &Db, audit: &AuditSettings, now: Timestamp) -> Result<bool, StoreError> {
+    let before = now.minus_seconds(u64::from(audit.retention_days) * 86400);
+    db.write(move |conn| events::delete_old_events(conn, before)).await
 }
 
 /// Reads which kinds of password hashes the accounts have; keeps the last result while the database is unreachable.

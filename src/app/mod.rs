@@ -30,7 +30,7 @@ use crate::posts::model::Post;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::scope::{ADMIN, Scopes};
-use crate::{me, oauth, posts};
+use crate::{activity, me, oauth, posts};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,7 @@ pub(crate) const SCOPES: Scopes = Scopes(&[me::SCOPE, posts::SCOPE, ADMIN]);
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
+        .configure(activity::routes::configure)
         .configure(oauth::routes::configure)
         .configure(posts::routes::configure)
         .configure(oauth::metadata::configure)
@@ -182,6 +183,7 @@ impl Keyfob {
                 sessions: sessions.clone().into_inner(),
                 attempts: attempts.clone().into_inner(),
                 passwords: passwords.clone().into_inner(),
+                audit: settings.audit.clone(),
             })?,
             passwords,
             attempts,

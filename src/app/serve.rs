@@ -117,6 +117,7 @@ impl Keyfob {
         let metrics = Metrics::new(labels, has_writer).map_err(std::io::Error::other)?;
         parts.passwords.watch(metrics.hash_queue.clone(), metrics.password_work.clone());
         parts.db.watch(metrics.write_queue.clone());
+        parts.sessions.watch(metrics.unlisted_refusals.clone());
         Ok(Some(Data::new(metrics)))
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::table::print_table;
 use super::{CommandError, print};
 use crate::app::SCOPES;
+use crate::audit::{EventType, NewEvent, Source, insert_event};
 use crate::clients::store::{self, ClientRow};
 use crate::clients::{BUILTIN_CLIENT, Grant, is_client_text, new_secret};
 use crate::config::Settings;
@@ -86,7 +87,12 @@ async fn add(db: &Db, client: Add) -> Result<(), CommandError> {
         refresh_ttl_seconds: client.refresh_ttl_seconds,
         created_at: Timestamp::now(),
     };
-    db.write(move |conn| store::insert_client(conn, &row)).await.map_err(|error| match error {
+    let event = event(EventType::ClientAdded, &row.id, row.created_at);
+    let inserted = db.write(move |conn| {
+        store::insert_client(conn, &row)?;
+        insert_event(conn, &event)
+    });
+    inserted.await.map_err(|error| match error {
         StoreError::Taken => taken(),
         other => other.into(),
     })?;
@@ -98,9 +104,20 @@ async fn add(db: &Db, client: Add) -> Result<(), CommandError> {
 }
 
 async fn remove(db: &Db, id: String) -> Result<(), CommandError> {
-    let gone = id.clone();
-    let is_removed = db.write(move |conn| store::delete_client(conn, &id)).await?;
+    let (gone, event) = (id.clone(), event(EventType::ClientRemoved, &id, Timestamp::now()));
+    let removed = db.write(move |conn| {
+        let is_removed = store::delete_client(conn, &id)?;
+        if is_removed {
+            insert_event(conn, &event)?;
+        }
+        Ok(is_removed)
+    });
+    let is_removed = removed.await?;
     if is_removed { Ok(()) } else { Err(CommandError::Refused(format!("no client has the id {gone}"))) }
+}
+
+fn event(kind: EventType, client_id: &str, now: Timestamp) -> NewEvent {
+    NewEvent::new(kind, &Source { client_id: Some(client_id.to_owned()), ..Source::command_line() }, now)
 }
 
 fn parse_id(text: &str) -> Result<String, String> {

@@ -2,6 +2,7 @@
 
 use super::table::print_table;
 use super::{CommandError, print};
+use crate::audit::Source;
 use crate::config::{Algorithm, Settings};
 use crate::db::{Db, Timestamp};
 use crate::tokens::keyring::{Keyring, is_configured, rotate};
@@ -32,7 +33,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
             let db = Db::open(&settings.database)?;
             // Create a first key if there is none, or the new one would sign before every replica knows it.
             Keyring::load(token, &db, now).await?;
-            print(&rotate(token, &db, algorithm.unwrap_or(token.algorithm), now).await?)
+            let algorithm = algorithm.unwrap_or(token.algorithm);
+            print(&rotate(token, &db, algorithm, Source::command_line(), now).await?)
         }
         Command::List => {
             let db = Db::open_to_read(&settings.database)?;

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Exit status 0, or 1 with one line on standard error.
 
+mod audit;
 mod backup;
 mod client;
 mod copy;
@@ -75,6 +76,8 @@ Examples:
     /// Manage OAuth2 clients
     #[command(subcommand, arg_required_else_help = false)]
     Client(client::Command),
+    /// Show the audit trail: logins, refused logins and changes, oldest first
+    Audit(audit::Audit),
     /// Copy all data to another database, SQLite or PostgreSQL
     Copy(copy::Copy),
     /// Write a snapshot of a SQLite database to a file, even while the service runs
@@ -186,6 +189,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::User(command) => user::run(command, &settings).await,
         Command::Key(command) => key::run(command, &settings).await,
         Command::Client(command) => client::run(command, &settings).await,
+        Command::Audit(arguments) => audit::run(arguments, &settings).await,
         Command::Copy(command) => copy::copy(&command, &settings),
         Command::Backup(arguments) => backup::run(&arguments, &settings),
         Command::Healthcheck => healthcheck::check(&settings),

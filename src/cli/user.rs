@@ -6,9 +6,10 @@ use super::import::{Import, import};
 use super::stdin::{self, read_line};
 use super::{CommandError, open_accounts, print};
 use crate::accounts::Email;
-use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_user};
+use crate::accounts::store::{NewUser, UserRow, find_user, find_user_by_email_key, insert_user};
+use crate::audit::{EventType, NewEvent, Source, insert_event};
 use crate::config::Settings;
-use crate::db::{Id, StoreError, Timestamp};
+use crate::db::{Db, Id, StoreError, Timestamp};
 use crate::passwords::{NewPassword, Passwords};
 use crate::sessions::end::end_sessions_of_user;
 
@@ -76,7 +77,14 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
         created_at: now,
         updated_at: now,
     };
-    let row = db.write(move |conn| insert_user(conn, &user)).await.map_err(|error| match error {
+    let event = NewEvent::new(EventType::UserCreated, &Source::command_line(), now);
+    let event = if is_admin { event.with("is_admin", true) } else { event };
+    let inserted = db.write(move |conn| {
+        let row = insert_user(conn, &user)?;
+        insert_event(conn, &event.clone().of(row.id))?;
+        Ok(row)
+    });
+    let row = inserted.await.map_err(|error| match error {
         StoreError::Taken => refused(&format!("an account with the e-mail address {} already exists", email.as_str())),
         other => other.into(),
     })?;
@@ -85,22 +93,27 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
 
 async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandError> {
     let db = open_accounts(settings).await?;
+    let user = find_account(&db, account).await?;
+    end_sessions_of_user(&db, user.id, &Source::command_line(), Timestamp::now()).await?;
+    print(&format!("ended all sessions of account {} ({})", user.id, user.email))
+}
+
+/// Finds an account that must exist.
+pub(super) async fn find_account(db: &Db, account: Account) -> Result<UserRow, CommandError> {
     let named = account.clone();
     let found = db.read(move |conn| match &named {
         Account::Email(email) => find_user_by_email_key(conn, &email.key()),
         Account::Id(id) => find_user(conn, *id),
     });
-    let Some(user) = found.await? else {
-        return Err(CommandError::Refused(match account {
+    found.await?.ok_or_else(|| {
+        CommandError::Refused(match account {
             Account::Email(email) => format!("no account has the e-mail address {}", email.as_str()),
             Account::Id(id) => format!("no account has the id {id}"),
-        }));
-    };
-    end_sessions_of_user(&db, user.id, Timestamp::now()).await?;
-    print(&format!("ended all sessions of account {} ({})", user.id, user.email))
+        })
+    })
 }
 
-fn parse_account(text: &str) -> Result<Account, String> {
+pub(super) fn parse_account(text: &str) -> Result<Account, String> {
     match Id::parse(text) {
         Some(id) => Ok(Account::Id(id)),
         None => text.parse().map(Account::Email).map_err(|_| "expected an e-mail address or an id".to_owned()),

@@ -44,6 +44,7 @@ pub(super) const KEYS: &[&str] = &[
     "rate_limit.address_failures",
     "rate_limit.address_signups",
     "rate_limit.window_seconds",
+    "audit.retention_days",
 ];
 
 /// Names that other programs use for a setting, too different for [`nearest`] to find it.

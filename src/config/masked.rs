@@ -24,6 +24,8 @@ pub(super) fn masked(settings: &Settings) -> String {
     toml.plain("max_per_account", settings.sessions.max_per_account);
     password(&mut toml, &settings.password);
     rate_limit(&mut toml, &settings.rate_limit);
+    toml.section("audit");
+    toml.plain("retention_days", settings.audit.retention_days);
     toml.text
 }
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::values::Values;
 use super::{
-    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
+    Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
     RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, TokenSettings, database_url, url,
 };
 
@@ -32,6 +32,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
         sessions: sessions(values)?,
         password: password(values)?,
         rate_limit: rate_limit(values)?,
+        audit: audit(values)?,
     })
 }
 
@@ -121,6 +122,10 @@ fn rate_limit(values: &Values) -> Result<RateLimitSettings, ConfigError> {
         address_signups: values.integer("rate_limit.address_signups", count)?,
         window_seconds: values.integer("rate_limit.window_seconds", 1..=DAY_SECONDS)?,
     })
+}
+
+fn audit(values: &Values) -> Result<AuditSettings, ConfigError> {
+    Ok(AuditSettings { retention_days: values.integer("audit.retention_days", 1..=3650)? })
 }
 
 /// A number of threads; 0 means the number of cores, or 1 if that is unknown.

@@ -28,6 +28,8 @@ pub struct Settings {
     pub password: PasswordSettings,
     /// `rate_limit.*`: limits on failed logins and on sign-ups.
     pub rate_limit: RateLimitSettings,
+    /// `audit.*`: the audit trail.
+    pub audit: AuditSettings,
 }
 
 /// How clients reach the service.
@@ -155,4 +157,11 @@ pub struct RateLimitSettings {
     pub address_signups: u32,
     /// Length of a window in seconds, 1 to 86,400.
     pub window_seconds: u64,
+}
+
+/// The audit trail.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// Days to keep an event, 1 to 3,650.
+    pub retention_days: u32,
 }

@@ -9,6 +9,7 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 
 use super::connection::Conn;
 use super::error::StoreError;
+use super::sequence::last_of_sequence;
 
 /// A standby that took over, or a server restored to an earlier state, gives out the same numbers again, so the server
 /// is part of the position.
@@ -41,6 +42,15 @@ pub(crate) fn find_place(conn: &mut Conn) -> Result<Place, StoreError> {
         Conn::Postgres(conn) => sql_query(POSTGRES).get_result(conn)?,
         Conn::Sqlite(conn) => sql_query(SQLITE).get_result(conn)?,
     })
+}
+
+/// The same for a table whose rows are never changed: on SQLite the positions are its ids, which are in the order of the
+/// commits.
+pub(crate) fn find_place_of(conn: &mut Conn, table: &str, column: &str) -> Result<Place, StoreError> {
+    match conn {
+        Conn::Postgres(_) => find_place(conn),
+        Conn::Sqlite(_) => Ok(Place { next: last_of_sequence(conn, table, column)? + 1, server: 0 }),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::BigInt;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::fields::{Field, Rejection, text};
 
 /// A positive integer below 2^53, so that every JSON reader holds it exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, AsExpression, FromSqlRow, ToSchema)]
@@ -35,6 +38,13 @@ impl Id {
     #[must_use]
     pub fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl Field for Id {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        let refused = || Rejection::new("int_parsing", "Input should be a positive integer below 2^53");
+        Self::parse(text(value)?).ok_or_else(refused)
     }
 }
 

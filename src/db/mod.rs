@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 pub(crate) use batch::execute_on_either;
 pub(crate) use connection::Conn;
 pub use error::{OpenError, StoreError};
-pub(crate) use feed::{Place, find_place};
+pub(crate) use feed::{Place, find_place, find_place_of};
 pub use id::Id;
 pub(crate) use lookup::Lookup;
 use manager::Manager;

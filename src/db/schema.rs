@@ -36,6 +36,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    events (id) {
+        id -> BigInt,
+        at -> BigInt,
+        kind -> Text,
+        user_id -> Nullable<BigInt>,
+        actor_id -> Nullable<BigInt>,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        session_id -> Nullable<BigInt>,
+        request_id -> Nullable<Text>,
+        details -> Text,
+    }
+}
+
+diesel::table! {
     local_positions (last) {
         last -> BigInt,
     }
@@ -126,6 +142,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     clients,
     deleted_users,
     email_keys_due,
+    events,
     local_positions,
     posts,
     revocations,

@@ -8,8 +8,12 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::BigInt;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
+
+use crate::fields::{Field, Rejection, text};
 
 /// A point in time in whole milliseconds since the Unix epoch, UTC; RFC 3339 in JSON.
 ///
@@ -46,6 +50,12 @@ impl Timestamp {
         self.0
     }
 
+    /// Reads RFC 3339, in any time zone; `None` for anything else.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+    }
+
     /// RFC 3339 in UTC, with a fraction if there is one.
     pub(crate) fn to_rfc3339(self) -> Text {
         self.to_fixed_width().without_zeros()
@@ -68,6 +78,13 @@ impl Timestamp {
     pub fn minus_seconds(self, seconds: u64) -> Self {
         let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
         Self(self.0.saturating_sub(millis))
+    }
+}
+
+impl Field for Timestamp {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        let refused = || Rejection::new("datetime_parsing", "Input should be a time such as 2026-11-21T20:58:00Z");
+        Self::parse(text(value)?).ok_or_else(refused)
     }
 }
 
@@ -153,7 +170,6 @@ where
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use time::format_description::well_known::Rfc3339;
 
     use super::*;
 
@@ -174,6 +190,7 @@ mod tests {
             let read = OffsetDateTime::parse(&text, &Rfc3339).expect("RFC 3339");
             if WRITABLE.contains(&millis) {
                 prop_assert_eq!(read.unix_timestamp_nanos(), i128::from(millis) * 1_000_000);
+                prop_assert_eq!(Timestamp::parse(&text), Some(Timestamp(millis)));
                 prop_assert!(text.ends_with('Z') && text.len() <= "2026-11-21T20:58:00.123Z".len());
             }
             prop_assert_eq!(serde_json::to_string(&Timestamp(millis)).expect("JSON"), format!("\"{text}\""));

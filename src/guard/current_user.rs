@@ -11,6 +11,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::authenticate::{Accepted, authenticate};
 use super::error::AuthError;
+use crate::audit::{Origin, Source};
 use crate::db::Id;
 use crate::http::body::refuse_announced_size;
 use crate::sessions::Sessions;
@@ -55,6 +56,17 @@ impl<S> CurrentUser<S> {
     /// The account and session that a request writes as.
     pub(crate) fn caller(&self) -> Caller {
         Caller { user_id: self.id(), session_id: self.session_id() }
+    }
+
+    /// The account, session and client, for the events of what the request does.
+    pub(crate) fn source(&self, origin: Origin) -> Source {
+        Source {
+            actor_id: Some(self.id()),
+            session_id: Some(self.session_id()),
+            client_id: Some(self.token.client_id.clone()),
+            origin: Some(origin),
+            program: None,
+        }
     }
 
     /// Checks again whether the session has ended, for a request that has waited since its token was checked: a body

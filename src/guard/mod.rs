@@ -7,6 +7,7 @@ pub(crate) mod authenticate;
 mod current_user;
 mod error;
 mod middleware;
+mod origin;
 
 pub use current_user::{CurrentUser, MaybeUser};
 pub use error::AuthError;

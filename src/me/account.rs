@@ -8,6 +8,7 @@ use super::Caller;
 use super::owner::{Owner, TypedPassword, find_active};
 use crate::accounts::model::{FullName, User};
 use crate::accounts::store::{self, UserRow};
+use crate::audit::{EventType, NewEvent, insert_event};
 use crate::db::{Conn, Lookup, Timestamp};
 use crate::fields::{Change, Fields, FromFields};
 use crate::guard::AuthError;
@@ -87,10 +88,15 @@ impl FromFields for Deletion {
 #[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The account is deleted."), (status = 429, description = "Too many attempts.")))]
 #[delete("/me")]
 pub(super) async fn delete_me(owner: Owner, body: Json<Deletion>) -> Result<HttpResponse, ApiError> {
-    let id = owner.caller.user_id;
+    let (id, source) = (owner.caller.user_id, owner.source.clone());
     let password = body.0.password;
     let row = owner.find().await?;
     owner.confirm(&row, &password).await?;
-    owner.change(row, &password, None, move |conn, _| store::delete_user(conn, id)).await?;
+    let delete = move |conn: &mut Conn, now| {
+        // Before the deletion, which clears what the account's events tell of its owner.
+        insert_event(conn, &NewEvent::new(EventType::UserDeleted, &source, now).of(id))?;
+        store::delete_user(conn, id)
+    };
+    owner.change(row, &password, None, delete).await?;
     Ok(HttpResponse::NoContent().finish())
 }

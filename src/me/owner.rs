@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 use crate::accounts::Email;
 use crate::accounts::store::UserRow;
 use crate::attempts::{Attempt, Attempts};
+use crate::audit::{Origin, Source};
 use crate::db::{Conn, Id, Lookup, StoreError, Timestamp};
 use crate::fields::{Field, Rejection, text};
 use crate::guard::AuthError;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
-use crate::http::origin::client_address;
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::sessions::end::Caller;
@@ -38,6 +38,8 @@ impl Field for TypedPassword {
 pub(super) struct Owner {
     pub caller: Caller,
     pub address: IpAddr,
+    /// For the events of what the owner does.
+    pub source: Source,
     pub passwords: Data<Passwords>,
     users: Data<Lookup<UserRow>>,
     attempts: Data<Attempts>,
@@ -52,9 +54,11 @@ impl FromRequest for Owner {
         let user = super::Caller::from_request(req, payload);
         let req = req.clone();
         Box::pin(async move {
+            let (user, origin) = (user.await?, Origin::extract(&req).await?);
             Ok(Self {
-                caller: user.await?.caller(),
-                address: client_address(&req),
+                caller: user.caller(),
+                address: origin.ip,
+                source: user.source(origin),
                 passwords: Data::extract(&req).await?,
                 users: Data::extract(&req).await?,
                 attempts: Data::extract(&req).await?,

@@ -7,6 +7,7 @@ use super::Caller;
 use super::owner::{Owner, TypedPassword};
 use crate::accounts::model::{Email, password_is_email};
 use crate::accounts::store;
+use crate::audit::{EventType, NewEvent, insert_event};
 use crate::db::Conn;
 use crate::fields::{Fields, FromFields, Rejection};
 use crate::http::Json;
@@ -46,8 +47,11 @@ pub(super) async fn change_password(owner: Owner, body: Json<PasswordChange>) ->
     }
     owner.confirm(&row, &current_password).await?;
     let hash = owner.passwords.hash(new_password, owner.address).await?;
-    let (id, session_id) = (owner.caller.user_id, owner.caller.session_id);
-    let change = move |conn: &mut Conn, now| store::update_password(conn, id, &hash, now);
+    let (id, session_id, source) = (owner.caller.user_id, owner.caller.session_id, owner.source.clone());
+    let change = move |conn: &mut Conn, now| {
+        store::update_password(conn, id, &hash, now)?;
+        insert_event(conn, &NewEvent::new(EventType::PasswordChanged, &source, now).of(id))
+    };
     owner.change(row, &current_password, Some(session_id), change).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Caller;
+use crate::audit::Origin;
 use crate::db::page::{MAX_LIMIT, Page, next_cursor};
 use crate::db::{Id, Timestamp};
 use crate::fields::{Fields, FromFields};
@@ -107,9 +108,10 @@ pub(super) async fn end_session(
     user: Caller,
     PathId(id): PathId,
     sessions: Data<Sessions>,
+    origin: Origin,
 ) -> Result<HttpResponse, ApiError> {
     let which = Which::One { user_id: user.id(), id };
-    match sessions.end_as(user.caller(), which, Timestamp::now()).await?? {
+    match sessions.end_as(user.caller(), which, &user.source(origin), Timestamp::now()).await?? {
         0 => Err(ApiError::NotFound),
         _ => Ok(HttpResponse::NoContent().finish()),
     }
@@ -120,8 +122,12 @@ pub(super) async fn end_session(
 /// Logs out everywhere except in the current session.
 #[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "All other sessions have ended.")))]
 #[delete("/me/sessions")]
-pub(super) async fn end_other_sessions(user: Caller, sessions: Data<Sessions>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn end_other_sessions(
+    user: Caller,
+    sessions: Data<Sessions>,
+    origin: Origin,
+) -> Result<HttpResponse, ApiError> {
     let which = Which::AllOf { user_id: user.id(), except: Some(user.session_id()) };
-    sessions.end_as(user.caller(), which, Timestamp::now()).await??;
+    sessions.end_as(user.caller(), which, &user.source(origin), Timestamp::now()).await??;
     Ok(HttpResponse::NoContent().finish())
 }

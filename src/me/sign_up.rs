@@ -2,18 +2,18 @@
 
 use actix_web::http::header::LOCATION;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, post};
+use actix_web::{HttpResponse, post};
 use utoipa::ToSchema;
 
 use crate::accounts::model::{Email, FullName, User, password_is_email};
 use crate::accounts::store::{self, NewUser};
 use crate::attempts::{Attempt, Attempts};
+use crate::audit::{EventType, NewEvent, Origin, Source, insert_event};
 use crate::db::{Db, StoreError, Timestamp};
 use crate::fields::{Fields, FromFields};
 use crate::http::Json;
 use crate::http::answer::json;
 use crate::http::error::ApiError;
-use crate::http::origin::client_address;
 use crate::passwords::{NewPassword, Passwords};
 
 /// A new account.
@@ -50,16 +50,15 @@ impl FromFields for SignUp {
 ))]
 #[post("/signup")]
 pub(super) async fn sign_up(
-    req: HttpRequest,
     body: Json<SignUp>,
     db: Data<Db>,
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
+    origin: Origin,
 ) -> Result<HttpResponse, ApiError> {
-    let address = client_address(&req);
-    let begun = attempts.begin(&Attempt::to_sign_up(address), Timestamp::now()).await?;
+    let begun = attempts.begin(&Attempt::to_sign_up(origin.ip), Timestamp::now()).await?;
     let Json(SignUp { email, password, full_name }) = body;
-    let password_hash = passwords.hash(password, address).await?;
+    let password_hash = passwords.hash(password, origin.ip).await?;
     let now = Timestamp::now();
     let user = NewUser {
         email_key: email.key(),
@@ -72,7 +71,13 @@ pub(super) async fn sign_up(
         created_at: now,
         updated_at: now,
     };
-    match db.write(move |conn| store::insert_user(conn, &user)).await {
+    let event = NewEvent::new(EventType::SignedUp, &Source::request(origin, None), now);
+    let inserted = db.write(move |conn| {
+        let row = store::insert_user(conn, &user)?;
+        insert_event(conn, &event.clone().by_owner(row.id))?;
+        Ok(row)
+    });
+    match inserted.await {
         // This reveals that the account exists, so it counts against the limit.
         Err(StoreError::Taken) => {
             begun.failed(now).await;

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     /// Passwords waiting to be hashed.
     pub(crate) hash_queue: Queue,
     pub(crate) password_work: PasswordWork,
+    pub(crate) unlisted_refusals: UnlistedRefusals,
     /// Writes waiting for SQLite's writer.
     pub(crate) write_queue: Queue,
     gauges: Gauges,
@@ -54,6 +55,10 @@ pub(crate) struct PasswordWork {
     pbkdf2: IntCounter,
     argon2: IntCounter,
 }
+
+/// Counts refused logins that the audit trail does not list each.
+#[derive(Clone)]
+pub(crate) struct UnlistedRefusals(IntCounter);
 
 /// The number of logins with a grant and an outcome.
 struct Login {
@@ -99,6 +104,7 @@ impl Metrics {
             refused_connections: refused_connections(&registry)?,
             gauges: Gauges::new(&registry)?,
             password_work: PasswordWork::new(&registry)?,
+            unlisted_refusals: UnlistedRefusals::new(&registry)?,
             hash_queue,
             write_queue,
             registry,
@@ -145,6 +151,17 @@ impl PasswordWork {
         self.bcrypt.inc_by(bcrypt_rounds);
         self.pbkdf2.inc_by(pbkdf2_iterations);
         self.argon2.inc_by(argon2_kib);
+    }
+}
+
+impl UnlistedRefusals {
+    fn new(registry: &Registry) -> Result<Self, Error> {
+        let help = "Refused logins that the audit trail only counts: there were too many to list each.";
+        registered(registry, IntCounter::new("keyfob_audit_unlisted_refusals_total", help)?).map(Self)
+    }
+
+    pub(crate) fn count(&self) {
+        self.0.inc();
     }
 }
 

@@ -11,13 +11,15 @@ use super::form::OAuthForm;
 use crate::accounts::Email;
 use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
+use crate::audit::Origin;
 use crate::clients::{Client, Grant};
 use crate::db::{Db, Timestamp};
 use crate::http::failure::Failure;
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
+use crate::sessions::Sessions;
 use crate::sessions::begin::LogIn;
 use crate::sessions::issue::LiveSession;
-use crate::sessions::{Origin, Sessions};
+use crate::sessions::refusals::{Reason, Refusal};
 use crate::tokens::scope::{ScopeSet, Scopes};
 
 /// The services that the grants use.
@@ -38,7 +40,9 @@ impl Grants<'_> {
     ) -> Result<TokenAnswer, OAuthError> {
         // Before any lookup, even of the client.
         let attempt = Attempt::on_account(&asked.email_key, asked.password.expose_secret(), origin.ip);
-        let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
+        let begun = self.attempts.begin(&attempt, Timestamp::now()).await.inspect_err(|_| {
+            self.sessions.note_refusal(Refusal::too_many(&asked.email_key, origin.clone()), Timestamp::now());
+        })?;
         let client = self.authenticate(credentials, Grant::Password, origin.ip).await?;
         let opened = self.open_session(asked, &client, origin).await;
         match &opened {
@@ -55,11 +59,11 @@ impl Grants<'_> {
         &self,
         asked: RefreshRequest,
         credentials: ClientCredentials,
-        address: IpAddr,
+        origin: Origin,
     ) -> Result<TokenAnswer, OAuthError> {
-        let client = self.authenticate(credentials, Grant::RefreshToken, address).await?;
+        let client = self.authenticate(credentials, Grant::RefreshToken, origin.ip).await?;
         let RefreshRequest { token, scope } = asked;
-        let renewed = self.sessions.refresh(token.expose_secret(), scope, &client, Timestamp::now()).await?;
+        let renewed = self.sessions.refresh(token.expose_secret(), scope, &client, origin, Timestamp::now()).await?;
         Ok(self.sessions.issue(renewed)?.into())
     }
 
@@ -86,7 +90,7 @@ impl Grants<'_> {
     ) -> Result<LiveSession, OAuthError> {
         let PasswordRequest { email_key, password, scope } = asked;
         for _ in 0..MAX_COMPARISONS {
-            let (user, renewed_hash) = self.check_password(email_key.clone(), password.clone(), origin.ip).await?;
+            let (user, renewed_hash) = self.check_password((email_key.clone(), password.clone()), client, &origin).await?;
             let log_in = LogIn { user, renewed_hash, asked: scope.clone(), origin: origin.clone() };
             if let Some(session) = self.sessions.open(log_in, client, Timestamp::now()).await? {
                 return Ok(session);
@@ -95,20 +99,31 @@ impl Grants<'_> {
         Err(Failure::Unavailable("the password hash kept changing".into()).into())
     }
 
-    /// Unknown, wrong and disabled: the same lookup, the same work, the same response.
+    /// Unknown, wrong and disabled: the same lookup, the same work, the same response. Noting a refusal takes about the
+    /// same too: an entry in memory, which is written later and by another thread.
     async fn check_password(
         &self,
-        key: String,
-        password: SecretString,
-        address: IpAddr,
+        (key, password): (String, SecretString),
+        client: &Client,
+        origin: &Origin,
     ) -> Result<(UserRow, Option<String>), OAuthError> {
-        let user = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
+        let found = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
+        let user_id = found.as_ref().map(|user| user.id);
+        let reason = match &found {
+            None => Reason::UnknownAccount,
+            Some(user) if user.is_active => Reason::WrongPassword,
+            Some(_) => Reason::Disabled,
+        };
         // A right password takes less work than a wrong one, and would reveal a disabled account.
-        let user = user.filter(|user| user.is_active);
+        let user = found.filter(|user| user.is_active);
         let hash = user.as_ref().map(|user| user.password_hash.clone());
-        match (user, self.passwords.verify(password, hash, address).await?) {
+        match (user, self.passwords.verify(password, hash, origin.ip).await?) {
             (Some(user), Verified::Right { renewed_hash }) => Ok((user, renewed_hash)),
-            _ => Err(OAuthError::WrongCredentials),
+            _ => {
+                let refusal = Refusal::at_account(user_id, reason, &client.id, origin.clone());
+                self.sessions.note_refusal(refusal, Timestamp::now());
+                Err(OAuthError::WrongCredentials)
+            }
         }
     }
 }

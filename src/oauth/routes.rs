@@ -15,12 +15,12 @@ use super::form::OAuthForm;
 use super::grant::{Grants, TokenRequest};
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
+use crate::audit::{Origin, Source};
 use crate::clients::Grant;
 use crate::db::{Db, Timestamp};
-use crate::http::origin::{client_address, user_agent};
 use crate::metrics::{self, Metrics};
 use crate::passwords::Passwords;
-use crate::sessions::{Origin, Sessions};
+use crate::sessions::Sessions;
 
 // Only for the document; `OAuthForm` reads the requests.
 /// The form of the token endpoint.
@@ -89,15 +89,15 @@ pub(crate) async fn log_in(
     sessions: Data<Sessions>,
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
+    origin: Origin,
 ) -> Result<HttpResponse, OAuthError> {
-    let origin = Origin { ip: client_address(&req), user_agent: user_agent(&req) };
     let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts };
     let counted = req.app_data::<Data<Metrics>>().map(|metrics| (metrics, grant_of(&form)));
     let credentials = ClientCredentials::read(&req, &mut form);
     let asked = credentials.and_then(|credentials| Ok((TokenRequest::read(&mut form, sessions.scopes)?, credentials)));
     let answer = match asked {
         Ok((TokenRequest::Password(asked), credentials)) => grants.log_in(asked, credentials, origin).await,
-        Ok((TokenRequest::RefreshToken(asked), credentials)) => grants.refresh(asked, credentials, origin.ip).await,
+        Ok((TokenRequest::RefreshToken(asked), credentials)) => grants.refresh(asked, credentials, origin).await,
         Err(error) => Err(error),
     };
     if let Some((metrics, grant)) = counted {
@@ -128,9 +128,10 @@ pub(crate) async fn log_out(
     db: Data<Db>,
     sessions: Data<Sessions>,
     attempts: Data<Attempts>,
+    origin: Origin,
 ) -> Result<HttpResponse, OAuthError> {
     let credentials = ClientCredentials::read(&req, &mut form)?;
-    let client = credentials.authenticate(&db, sessions.settings(), &attempts, client_address(&req)).await?;
+    let client = credentials.authenticate(&db, sessions.settings(), &attempts, origin.ip).await?;
     let token = form.require("token")?;
     let now = Timestamp::now();
     let session = match sessions.check_access(&token, now) {
@@ -144,7 +145,8 @@ pub(crate) async fn log_out(
     if let Some((client_id, user_id, session_id)) = session
         && client_id == client.id
     {
-        sessions.end(user_id, session_id, now).await?;
+        let source = Source::request(origin, Some(&client.id));
+        sessions.end(user_id, session_id, &source, now).await?;
     }
     Ok(secret_json(&json!({})))
 }
@@ -168,9 +170,10 @@ pub(crate) async fn introspect_token(
     db: Data<Db>,
     sessions: Data<Sessions>,
     attempts: Data<Attempts>,
+    origin: Origin,
 ) -> Result<HttpResponse, OAuthError> {
     let credentials = ClientCredentials::read(&req, &mut form)?;
-    let client = credentials.authenticate(&db, sessions.settings(), &attempts, client_address(&req)).await?;
+    let client = credentials.authenticate(&db, sessions.settings(), &attempts, origin.ip).await?;
     if client.is_public {
         return Err(OAuthError::InvalidClient);
     }

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::db::page::Page;
 use crate::db::{Id, Timestamp};
-use crate::fields::{Field, Fields, FromFields, Rejection, text, text_of_length};
+use crate::fields::{Field, Fields, FromFields, Rejection, text_of_length};
 
 const MAX_TITLE_CHARS: usize = 200;
 const MAX_CONTENT_CHARS: usize = 20_000;
@@ -135,15 +135,6 @@ impl FromFields for PageQuery {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let (page, author_id) = (Page::read(fields, DEFAULT_LIMIT), fields.optional("author_id"));
         let Page { limit, after } = page?;
-        Some(Self { limit, after, author_id: author_id?.map(|Author(id)| id) })
-    }
-}
-
-struct Author(Id);
-
-impl Field for Author {
-    fn parse_field(value: &Value) -> Result<Self, Rejection> {
-        let refused = || Rejection::new("int_parsing", "Input should be a positive integer below 2^53");
-        Id::parse(text(value)?).map(Self).ok_or_else(refused)
+        Some(Self { limit, after, author_id: author_id? })
     }
 }

@@ -6,8 +6,9 @@ use super::issue::LiveSession;
 use super::refresh_token::{RefreshToken, SessionSecret};
 use super::revocations::store::{Ended, Which, end_sessions};
 use super::store::{self, NewSession};
-use super::{Lives, Origin, Sessions};
+use super::{Lives, Sessions};
 use crate::accounts::store::{self as accounts, UserRow};
+use crate::audit::{EventType, NewEvent, Origin, Source, insert_event};
 use crate::clients::{Client, Grant};
 use crate::db::{Conn, Id, StoreError, Timestamp};
 use crate::tokens::scope::{ScopeSet, Scopes};
@@ -104,6 +105,7 @@ fn open_in(
         None => Vec::new(),
     };
     let id = store::insert_session(conn, &session(log_in, &client, &scope, terms, now))?;
+    insert_event(conn, &event(log_in, &client, id, ended.len(), now))?;
     Ok(Outcome::Opened { id, scope, client, ended })
 }
 
@@ -125,4 +127,10 @@ fn session(log_in: &LogIn, client: &Client, scope: &ScopeSet, terms: &Terms, now
         ip: Some(log_in.origin.ip.to_string()),
         tokens_expire_at: now.plus_seconds(lives.access_ttl_seconds),
     }
+}
+
+fn event(log_in: &LogIn, client: &Client, id: Id, ended: usize, now: Timestamp) -> NewEvent {
+    let source = Source::request(log_in.origin.clone(), Some(&client.id));
+    let event = NewEvent::new(EventType::LogIn, &source, now).by_owner(log_in.user.id).in_session(id);
+    if ended > 0 { event.with("sessions_ended", ended) } else { event }
 }

@@ -1,8 +1,9 @@
 //! Ends sessions, and writes on behalf of those that have not ended.
 
 use super::Sessions;
-use super::revocations::store::{Which, end_sessions};
+use super::revocations::store::{Ended, Which, end_sessions};
 use crate::accounts::store::{self as accounts, UserRow};
+use crate::audit::{EventType, NewEvent, Source, insert_event};
 use crate::db::{Conn, Db, Id, StoreError, Timestamp};
 use crate::sessions::store;
 
@@ -74,11 +75,13 @@ impl Sessions {
         Ok(changed.map(|ended| ended.inspect(|ended| self.revocations.add(ended, now)).is_some()))
     }
 
-    /// Ends a session of that user. Returns false if the user has no such live session.
-    pub(crate) async fn end(&self, user_id: Id, id: Id, now: Timestamp) -> Result<bool, StoreError> {
-        let ended = self.db.write(move |conn| end_sessions(conn, Which::One { user_id, id }, now)).await?;
+    /// Logs out: ends a session of that user.
+    pub(crate) async fn end(&self, user_id: Id, id: Id, source: &Source, now: Timestamp) -> Result<(), StoreError> {
+        let event = NewEvent::new(EventType::LogOut, source, now).by_owner(user_id);
+        let which = Which::One { user_id, id };
+        let ended = self.db.write(move |conn| end_with_event(conn, which, event.clone(), now)).await?;
         self.revocations.add(&ended, now);
-        Ok(!ended.is_empty())
+        Ok(())
     }
 
     /// Ends sessions of the caller's account and returns how many.
@@ -86,9 +89,11 @@ impl Sessions {
         &self,
         caller: Caller,
         which: Which,
+        source: &Source,
         now: Timestamp,
     ) -> Result<Result<usize, CallerGone>, StoreError> {
-        let ended = self.write_as(caller, move |conn, _| end_sessions(conn, which, now)).await?;
+        let event = NewEvent::new(EventType::SessionEnded, source, now).of(caller.user_id);
+        let ended = self.write_as(caller, move |conn, _| end_with_event(conn, which, event.clone(), now)).await?;
         Ok(ended.map(|ended| {
             self.revocations.add(&ended, now);
             ended.len()
@@ -97,11 +102,33 @@ impl Sessions {
 }
 
 /// Ends all sessions of a user, in every process.
-pub(crate) async fn end_sessions_of_user(db: &Db, user_id: Id, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn end_sessions_of_user(
+    db: &Db,
+    user_id: Id,
+    source: &Source,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let event = NewEvent::new(EventType::SessionEnded, source, now).of(user_id);
     db.write(move |conn| {
         // A concurrent login commits first and is ended here, or begins its session afterwards.
         accounts::lock_user(conn, user_id)?;
-        end_sessions(conn, Which::AllOf { user_id, except: None }, now).map(drop)
+        end_with_event(conn, Which::AllOf { user_id, except: None }, event.clone(), now).map(drop)
     })
     .await
+}
+
+/// Ends sessions and, if there were any, records the event: with the id of one, or the number of several.
+pub(crate) fn end_with_event(
+    conn: &mut Conn,
+    which: Which,
+    event: NewEvent,
+    now: Timestamp,
+) -> Result<Vec<Ended>, StoreError> {
+    let ended = end_sessions(conn, which, now)?;
+    match ended.as_slice() {
+        [] => {}
+        [one] => insert_event(conn, &event.in_session(one.session_id))?,
+        several => insert_event(conn, &event.with("sessions_ended", several.len()))?,
+    }
+    Ok(ended)
 }

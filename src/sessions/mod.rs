@@ -5,6 +5,7 @@ pub(crate) mod end;
 pub(crate) mod error;
 pub(crate) mod issue;
 pub(crate) mod refresh_token;
+pub(crate) mod refusals;
 mod renew;
 pub(crate) mod revocations;
 pub(crate) mod rotation;
@@ -12,7 +13,6 @@ pub(crate) mod store;
 mod upkeep;
 pub(crate) mod uses;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,17 +28,11 @@ use crate::tokens::jwt::Refusal;
 use crate::tokens::keyring::{Keyring, KeyringError, refresh_key};
 use crate::tokens::scope::Scopes;
 use refresh_token::RefreshTokens;
+use refusals::Refusals;
 use revocations::Revocations;
 use rotation::{Verdict, judge};
 use store::SessionRow;
 use uses::Uses;
-
-/// Where a login came from, as shown to the user.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub ip: IpAddr,
-    pub user_agent: Option<String>,
-}
 
 /// Lifetimes of a client's tokens.
 #[derive(Clone, Copy)]
@@ -80,6 +74,7 @@ pub(crate) struct Sessions {
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) revocations: Revocations,
     pub(crate) uses: Uses,
+    pub(crate) refusals: Refusals,
     /// When the last search for unknown keys ended.
     pub(crate) looked_for_keys_at: Mutex<Option<Instant>>,
 }
@@ -101,6 +96,7 @@ impl Sessions {
             refresh_tokens: RefreshTokens::new(&refresh_key(settings, db, now).await?),
             revocations: Revocations::load(db, now).await?,
             uses: Uses::default(),
+            refusals: Refusals::default(),
             looked_for_keys_at: Mutex::default(),
         })
     }

@@ -1,13 +1,15 @@
 //! Renews a session (RFC 6749 §6) by the rotation rule.
 
+use super::end::end_with_event;
 use super::error::SessionError;
 use super::issue::LiveSession;
 use super::refresh_token::RefreshToken;
-use super::revocations::store::{Ended, Which, end_sessions};
+use super::revocations::store::{Ended, Which};
 use super::rotation::{Verdict, judge};
 use super::store::{self, SessionRow};
 use super::{Lives, Sessions};
 use crate::accounts::store::{self as accounts, UserRow};
+use crate::audit::{EventType, NewEvent, Origin, Source};
 use crate::clients::{Client, Grant};
 use crate::db::{Conn, StoreError, Timestamp};
 use crate::tokens::scope::ScopeSet;
@@ -19,6 +21,15 @@ enum Refreshed {
     Stolen(Vec<Ended>),
 }
 
+/// A request for new tokens.
+#[derive(Clone)]
+struct Request {
+    token: RefreshToken,
+    /// The requested scope, if any.
+    asked: Option<ScopeSet>,
+    origin: Origin,
+}
+
 impl Sessions {
     /// Renews a session, for which [`Sessions::issue`] issues tokens.
     pub(crate) async fn refresh(
@@ -26,15 +37,16 @@ impl Sessions {
         text: &str,
         asked: Option<ScopeSet>,
         client: &Client,
+        origin: Origin,
         now: Timestamp,
     ) -> Result<LiveSession, SessionError> {
-        let presented = self.refresh_tokens.read(text).ok_or(SessionError::InvalidRefreshToken)?;
-        let (token, asked_inside, client) = (presented.clone(), asked.clone(), client.clone());
-        let lives = Lives::of(&self.settings);
+        let token = self.refresh_tokens.read(text).ok_or(SessionError::InvalidRefreshToken)?;
+        let request = Request { token, asked, origin };
+        let (inside, client, lives) = (request.clone(), client.clone(), Lives::of(&self.settings));
         let refreshed = self
             .db
             .write(move |conn| match client.look_again(conn, Grant::RefreshToken)? {
-                Ok(client) => refresh_in(conn, &token, asked_inside.as_ref(), (&client, lives), now),
+                Ok(client) => refresh_in(conn, &inside, (&client, lives), now),
                 Err(error) => Ok(Refreshed::Refused(error.into())),
             })
             .await?;
@@ -42,14 +54,14 @@ impl Sessions {
             Refreshed::Renewed { user, client, granted, generation } => {
                 // A refresh does not restore rights that were withdrawn since.
                 let may_have = client.may_have(&granted.intersection(&self.scopes.of_user(user.is_admin)));
-                let scope = asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
-                let token = RefreshToken { generation, ..presented };
+                let scope = request.asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
+                let token = RefreshToken { generation, ..request.token };
                 Ok(LiveSession { user_id: user.id, client, token, scope, written_at: now })
             }
             Refreshed::Refused(error) => Err(error),
             Refreshed::Stolen(ended) => {
                 self.revocations.add(&ended, now);
-                tracing::warn!(session = presented.session_id.get(), "refresh token used twice: session revoked");
+                tracing::warn!(session = request.token.session_id.get(), "refresh token used twice: session revoked");
                 Err(SessionError::InvalidRefreshToken)
             }
         }
@@ -59,8 +71,7 @@ impl Sessions {
 /// Judges a presented token and rotates, inside the transaction.
 fn refresh_in(
     conn: &mut Conn,
-    token: &RefreshToken,
-    asked: Option<&ScopeSet>,
+    Request { token, asked, origin }: &Request,
     (client, lives): (&Client, Lives),
     now: Timestamp,
 ) -> Result<Refreshed, StoreError> {
@@ -77,7 +88,9 @@ fn refresh_in(
         let verdict = judge(&session, token.generation, lives.grace_seconds, now);
         if verdict == Verdict::Theft {
             let stolen = Which::One { user_id: session.user_id, id: session.id };
-            return end_sessions(conn, stolen, now).map(Refreshed::Stolen);
+            let source = Source::request(origin.clone(), Some(&client.id));
+            let event = NewEvent::new(EventType::RefreshReused, &source, now).of(session.user_id);
+            return end_with_event(conn, stolen, event, now).map(Refreshed::Stolen);
         }
         let Some(user) = accounts::find_user(conn, session.user_id)?.filter(|user| user.is_active) else {
             return refused;
@@ -86,7 +99,7 @@ fn refresh_in(
             return refused;
         }
         let granted = ScopeSet::stored(session.scope.clone());
-        if asked.is_some_and(|asked| !asked.is_subset_of(&granted)) {
+        if asked.as_ref().is_some_and(|asked| !asked.is_subset_of(&granted)) {
             return Ok(Refreshed::Refused(SessionError::WiderScope));
         }
         // `None`: another replica won the race. Judge the token again.

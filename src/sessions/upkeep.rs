@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::Sessions;
+use super::refusals::{COLLECT_SECONDS, Refusal};
 use super::uses::Noted;
+use crate::audit::insert_events;
 use crate::db::{StoreError, Timestamp};
+use crate::metrics::UnlistedRefusals;
 use crate::sessions::store;
 
 /// How long ended sessions are kept, in seconds: users may ask what became of one.
@@ -36,6 +39,37 @@ impl Sessions {
         }
         self.uses.mark_written(&noted, now);
         Ok(())
+    }
+
+    /// Notes a refused login for the audit trail.
+    pub(crate) fn note_refusal(&self, refusal: Refusal, now: Timestamp) {
+        self.refusals.note(refusal, now);
+    }
+
+    /// Counts the refused logins that are not listed each from now on.
+    pub(crate) fn watch(&self, unlisted: UnlistedRefusals) {
+        let _ = self.refusals.unlisted.set(unlisted);
+    }
+
+    /// Writes the refused logins that are due.
+    pub(crate) async fn flush_refusals(&self, now: Timestamp) -> Result<(), StoreError> {
+        let unwritten = self.refusals.unwritten(now);
+        if !unwritten.is_empty() {
+            let batch = unwritten.clone();
+            self.db
+                .write(move |conn| {
+                    let events: Result<Vec<_>, _> = batch.iter().map(|one| one.event(conn)).collect();
+                    insert_events(conn, &events?)
+                })
+                .await?;
+        }
+        self.refusals.mark_written(&unwritten, now);
+        Ok(())
+    }
+
+    /// Writes all refused logins, due or not.
+    pub(crate) async fn flush_all_refusals(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.flush_refusals(now.plus_seconds(COLLECT_SECONDS)).await
     }
 
     /// Deletes a batch of sessions and revocations that expired long ago. Returns whether there may be more.

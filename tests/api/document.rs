@@ -22,12 +22,12 @@ fn send_faulty(client: &Client, method: &str, path: &str, fault: &Value) -> Answ
 #[test]
 fn the_fault_in_the_example_of_each_422_is_one_that_the_route_answers() {
     let server = Server::start();
-    let bob = server.sign_up("bob@example.com");
+    let root = server.admin("root@example.com");
     let mut count = 0;
     for (method, path, operation) in operations(&document(&server)) {
         let content = &operation["responses"]["422"]["content"]["application/problem+json"];
         for fault in examples(content).iter().flat_map(|example| example["errors"].as_array().expect("errors")) {
-            let problem = send_faulty(&bob, &method, &path, fault).expect_error(422);
+            let problem = send_faulty(&root, &method, &path, fault).expect_error(422);
             let answered = problem["errors"].as_array().expect("errors");
             assert!(answered.contains(fault), "{method} {path}: {fault} is not among {answered:?}");
             count += 1;
@@ -49,7 +49,7 @@ fn is_nul_refused(client: &Client, method: &str, path: &str, place: &str, name: 
 #[test]
 fn every_text_says_in_its_schema_whether_a_nul_character_is_refused() {
     let server = Server::start();
-    let bob = server.sign_up("bob@example.com");
+    let root = server.admin("root@example.com");
     let document = document(&server);
     let is_text = |schema: &Value| schema["type"] == "string" || schema["type"] == json!(["string", "null"]);
     let mut count = 0;
@@ -61,7 +61,7 @@ fn every_text_says_in_its_schema_whether_a_nul_character_is_refused() {
         let parameters = parameters.map(|one| ("query", one["name"].as_str().expect("a name"), &one["schema"]));
         for (place, name, schema) in fields.chain(parameters).filter(|(_, _, schema)| is_text(schema)) {
             let says_so = schema["pattern"] == r"^[^\x00]*$";
-            let is_refused = is_nul_refused(&bob, &method, &path, place, name);
+            let is_refused = is_nul_refused(&root, &method, &path, place, name);
             assert_eq!(says_so, is_refused, "{method} {path} {place}.{name}: {schema}");
             count += usize::from(is_refused);
         }
@@ -116,6 +116,9 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("GET", "/me", server.get("/me")),
         ("GET", "/profile/{id}", ada.get(&ada.profile_url())),
         ("GET", "/me/sessions", ada.request("GET", "/me/sessions").send()),
+        ("GET", "/me/activity", ada.get("/me/activity")),
+        ("GET", "/me/activity", ada.get("/me/activity?limit=1")),
+        ("GET", "/audit", server.admin("root@example.com").get("/audit")),
         ("PATCH", "/me", ada.patch("/me", json!({"full_name": null}))),
         ("GET", "/me", ada.get("/me")),
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),

@@ -15,6 +15,7 @@
 
 mod support;
 
+mod audit;
 mod bearer;
 mod bodies;
 mod browsers;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{Home, PASSWORD, Server, until};
 
 /// Every table with its columns as texts; the second list is of those that hold bytes.
-const TABLES: [(&str, &str, &[&str], &[&str]); 8] = [
+const TABLES: [(&str, &str, &[&str], &[&str]); 9] = [
     (
         "users",
         "id",
@@ -27,6 +27,12 @@ const TABLES: [(&str, &str, &[&str], &[&str]); 8] = [
         "id",
         &["user_id", "client_id", "scope", "generation", "expires_at", "revoked_at", "user_agent", "ip"],
         &["secret_hash"],
+    ),
+    (
+        "events",
+        "id",
+        &["at", "kind", "user_id", "actor_id", "ip", "user_agent", "client_id", "session_id", "request_id", "details"],
+        &[],
     ),
     ("revocations", "session_id", &["revoked_at", "expires_at"], &[]),
     ("clients", "id", &["grants", "scopes", "access_ttl_seconds", "created_at"], &["secret_hash"]),

@@ -68,7 +68,8 @@ fn production(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
 
 #[test]
 fn nothing_set_gives_the_defaults() {
-    let Settings { environment, server, log, database, sessions, password, rate_limit, token: _ } = with_env(&[]);
+    let Settings { environment, server, log, database, sessions, password, rate_limit, audit, token: _ } =
+        with_env(&[]);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
 
     assert_eq!(environment, Environment::Development);
@@ -88,6 +89,7 @@ fn nothing_set_gives_the_defaults() {
 
     assert!(rate_limit.enabled && rate_limit.window_seconds == 300);
     assert_eq!((rate_limit.account_failures, rate_limit.address_failures), (10, 100));
+    assert_eq!(audit.retention_days, 365);
 }
 
 #[test]

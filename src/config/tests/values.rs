@@ -82,6 +82,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("rate_limit.account_failures", 1, 4_294_967_295),
     ("rate_limit.address_failures", 1, 4_294_967_295),
     ("rate_limit.window_seconds", 1, 86_400),
+    ("audit.retention_days", 1, 3650),
 ];
 
 #[test]

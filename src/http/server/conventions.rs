@@ -29,6 +29,7 @@ pub(crate) async fn conventions(
     let started = Instant::now();
     let answering = req.conn_data::<Rc<Turn>>().map(Turn::answering);
     let id = request_id::choose(&req);
+    request_id::keep(&req, &id);
     let method = req.method().clone();
     if method == Method::HEAD {
         // The connection remembers that the method was HEAD and leaves out the body.

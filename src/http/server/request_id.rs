@@ -2,10 +2,14 @@
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const MAX_LENGTH: usize = 128;
+
+/// The id, kept with the request.
+struct Kept(HeaderValue);
 
 /// The id for the log and the response.
 pub(crate) fn choose(req: &ServiceRequest) -> HeaderValue {
@@ -13,6 +17,19 @@ pub(crate) fn choose(req: &ServiceRequest) -> HeaderValue {
         Some(given) if is_fit(given.as_bytes()) => given.clone(),
         _ => fresh(),
     }
+}
+
+/// Keeps the id for handlers. Only requests that change something record it, so reads are spared the work.
+pub(super) fn keep(req: &ServiceRequest, id: &HeaderValue) {
+    if !req.method().is_safe() {
+        req.extensions_mut().insert(Kept(id.clone()));
+    }
+}
+
+/// The id that was kept with a request.
+pub(crate) fn find(req: &HttpRequest) -> Option<String> {
+    let extensions = req.extensions();
+    extensions.get::<Kept>().and_then(|Kept(id)| id.to_str().ok().map(str::to_owned))
 }
 
 fn is_fit(id: &[u8]) -> bool {

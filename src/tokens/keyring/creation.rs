@@ -1,8 +1,9 @@
 //! Makes signing keys: the first one, one on request, and one in place of a key that is old.
 
 use super::KeyringError;
+use crate::audit::{EventType, NewEvent, Source, insert_event};
 use crate::config::{Algorithm, TokenSettings};
-use crate::db::{Db, Timestamp};
+use crate::db::{Conn, Db, StoreError, Timestamp};
 use crate::tokens::keys::{KeyError, KeyMaterial};
 use crate::tokens::seal::Seal;
 use crate::tokens::store::{self, KeyRow};
@@ -15,11 +16,12 @@ pub(crate) async fn rotate(
     settings: &TokenSettings,
     db: &Db,
     algorithm: Algorithm,
+    source: Source,
     now: Timestamp,
 ) -> Result<String, KeyringError> {
     let row = new_row(settings, algorithm, now, now.plus_seconds(ROTATION_DELAY_SECONDS))?;
     let kid = row.kid.clone();
-    db.write(move |conn| store::insert_key(conn, &row)).await?;
+    db.write(move |conn| insert_next_key(conn, &row, &source)).await?;
     Ok(kid)
 }
 
@@ -53,10 +55,21 @@ async fn insert_if(
     let row = make()?;
     db.write(move |conn| {
         conn.wait_for_turn()?;
-        if is_wanted(store::list_keys(conn)?.last()) { store::insert_key(conn, &row) } else { Ok(()) }
+        match store::list_keys(conn)?.last() {
+            newest if !is_wanted(newest) => Ok(()),
+            None => store::insert_key(conn, &row),
+            Some(_) => insert_next_key(conn, &row, &Source::service()),
+        }
     })
     .await?;
     Ok(())
+}
+
+/// Inserts a key that follows another, and records it.
+fn insert_next_key(conn: &mut Conn, row: &KeyRow, source: &Source) -> Result<(), StoreError> {
+    store::insert_key(conn, row)?;
+    let event = NewEvent::new(EventType::KeyRotated, source, row.created_at).with("kid", row.kid.as_str());
+    insert_event(conn, &event.with("algorithm", row.algorithm.as_str()))
 }
 
 fn new_row(

@@ -1,0 +1,2 @@
+DROP TRIGGER users_leave_events;
+DROP TABLE events;
