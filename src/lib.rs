@@ -26,6 +26,7 @@ mod me;
 mod metrics;
 mod network;
 mod oauth;
+mod one_time_tokens;
 mod operations;
 mod passwords;
 mod posts;
@@ -44,8 +45,8 @@ pub use testing::fuzzing;
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
-    Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
-    RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, TokenSettings,
+    AccountSettings, Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
+    RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, SignUpMode, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};

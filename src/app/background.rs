@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
 use crate::db::{Db, StoreError, Timestamp};
+use crate::one_time_tokens;
 use crate::operations::health::Pulse;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
@@ -105,8 +106,11 @@ async fn keep_up(Work { db, sessions, attempts, passwords }: &Work) {
         }
         if instant >= sweep_at {
             let what = "could not delete expired rows";
-            let swept =
-                [attempt(what, sessions.delete_expired(now)).await, attempt(what, attempts.delete_expired(now)).await];
+            let swept = [
+                attempt(what, sessions.delete_expired(now)).await,
+                attempt(what, attempts.delete_expired(now)).await,
+                attempt(what, one_time_tokens::delete_expired(db, now)).await,
+            ];
             if !swept.contains(&Some(true)) {
                 sweep_at = instant + SWEEP_EVERY;
             }

@@ -42,6 +42,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    one_time_tokens (id) {
+        id -> BigInt,
+        purpose -> Text,
+        user_id -> Nullable<BigInt>,
+        hash -> Binary,
+        email -> Text,
+        credential_epoch -> BigInt,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     posts (id) {
         id -> BigInt,
         title -> Text,
@@ -115,10 +128,12 @@ diesel::table! {
         email_verified -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        credential_epoch -> BigInt,
     }
 }
 
 diesel::joinable!(email_keys_due -> users (user_id));
+diesel::joinable!(one_time_tokens -> users (user_id));
 diesel::joinable!(posts -> users (author_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -127,6 +142,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     deleted_users,
     email_keys_due,
     local_positions,
+    one_time_tokens,
     posts,
     revocations,
     server_secrets,

@@ -6,7 +6,7 @@ use std::fs;
 use crate::house::{Source, imports, root, sources};
 
 /// Rooms that speak no HTTP.
-const DOMAIN: [&str; 6] = ["attempts", "sessions", "clients", "accounts", "tokens", "passwords"];
+const DOMAIN: [&str; 7] = ["attempts", "sessions", "clients", "one_time_tokens", "accounts", "tokens", "passwords"];
 
 /// The room of a file: its folder, or its own name.
 fn room(path: &str) -> &str {
