@@ -30,6 +30,7 @@ mod one_time_tokens;
 mod operations;
 mod passwords;
 mod posts;
+mod recovery;
 mod sessions;
 #[cfg(any(test, fuzzing))]
 mod testing;

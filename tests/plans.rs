@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use support::{Answer, Client, Home, PASSWORD, now_seconds, until};
 
 /// The tables that grow.
-const TABLES: [&str; 4] = ["users", "posts", "sessions", "revocations"];
+const TABLES: [&str; 5] = ["users", "posts", "sessions", "revocations", "one_time_tokens"];
 const KINDS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 
 /// An index, by what `PostgreSQL` and `SQLite` call it.
@@ -51,6 +51,10 @@ const SESSIONS_IDLE: Index = ("sessions_idle_until", "INDEX sessions_idle_until"
 const REVOCATIONS_ID: Index = ("revocations_pkey", "revocations USING INDEX sqlite_autoindex_revocations_1");
 const REVOCATIONS_SINCE: Index = ("revocations_position", "INDEX revocations_position");
 const REVOCATIONS_OVER: Index = ("revocations_expires_at", "INDEX revocations_expires_at");
+
+const TOKENS_HASH: Index = ("one_time_tokens_hash_key", "INDEX sqlite_autoindex_one_time_tokens_1");
+const TOKENS_USER: Index = ("one_time_tokens_user_id", "INDEX one_time_tokens_user_id");
+const TOKENS_OVER: Index = ("one_time_tokens_expires_at", "INDEX one_time_tokens_expires_at");
 
 /// Every statement that was sent in this process, with its values, and not taken yet.
 static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -128,7 +132,7 @@ impl Service {
     }
 }
 
-/// Sessions and revocations, a few of which are over; then the statistics that `PostgreSQL` would soon gather by itself.
+/// Sessions, revocations and one-time tokens, a few of which are over; then the statistics that `PostgreSQL` would soon gather by itself.
 fn fill(home: &Home) {
     let now = now_seconds() * 1000;
     let (later, secret) = (now + 86_400_000, home.database.bytes(&[7; 32]));
@@ -143,7 +147,14 @@ fn fill(home: &Home) {
         "INSERT INTO revocations (session_id, revoked_at, expires_at) SELECT id + 1000000, {now} - id * 1000, {} FROM posts",
         over("id")
     ));
-    if is_postgres(&home.database.url()) {
+    let is_postgres = is_postgres(&home.database.url());
+    let hash = if is_postgres { "convert_to('h' || id, 'UTF8')" } else { "CAST('h' || id AS BLOB)" };
+    home.database.execute(&format!(
+        "INSERT INTO one_time_tokens (purpose, user_id, hash, email, credential_epoch, created_at, expires_at) \
+         SELECT 'email_verification', author_id, {hash}, 'x@example.com', 0, {now}, {} FROM posts",
+        over("id")
+    ));
+    if is_postgres {
         home.database.execute("ANALYZE");
     }
 }
@@ -251,15 +262,17 @@ fn no_statement_of_a_request_reads_a_whole_table() {
 /// The clean-up, which comes first and then once a minute, the feed of revocations, and which kinds of hashes there are.
 #[track_caller]
 fn work_of_the_background(service: &Service) {
+    // The tokens are the last.
     let has_come =
-        || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("revocations"));
+        || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("one_time_tokens"));
     until("the first clean-up is over", Duration::from_secs(30), has_come);
     let mut statements = sent();
     // At the start a replica reads all revocations, whose access tokens may still live.
     let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
-    let indices = [&sessions[..], &[REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES]].concat();
+    let revocations = [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID];
+    let indices = [&sessions[..], &revocations, &[TOKENS_OVER, USERS_HASHES]].concat();
     service.explain("background", &statements, &indices);
 }
 
@@ -300,9 +313,23 @@ fn accounts(service: &Service) {
     check("sessions", 200, &[SESSIONS_LIVE], &|user| user.get("/me/sessions?limit=1"));
     check("sign-out elsewhere", 204, &[SESSIONS_LIVE], &|user| user.delete("/me/sessions"));
     many_sessions_end_by_as_many_statements_as_one(service, token);
+    links(service);
     let deletion = json!({"password": PASSWORD});
     let gone = |user: &Client| user.request("DELETE", "/me").json(&deletion).send();
     check("deletion of an account", 204, &[USERS_ID, SESSIONS_LIVE], &gone);
+}
+
+#[track_caller]
+fn links(service: &Service) {
+    let link = service.home.run(&["user", "reset-link", "43"], "").expect_success();
+    let token = link.trim().split_once("token=").expect("a token").1;
+    let body = json!({"token": token, "new_password": "orange-Kettle 99"});
+    let reset = |client: &Client| client.post("/password-reset/confirm", body.clone());
+    service.check("reset", 204, &[TOKENS_HASH, TOKENS_USER, USERS_ID, SESSIONS_LIVE], reset);
+    service.check("reset, used token", 400, &[TOKENS_HASH], reset);
+    let link = service.home.run(&["user", "invite", "invited@example.com"], "").expect_success();
+    let body = json!({"token": link.trim().split_once("token=").expect("a token").1, "password": PASSWORD});
+    service.check("invitation", 201, &[TOKENS_HASH], |client| client.post("/invitation", body.clone()));
 }
 
 #[track_caller]

@@ -13,7 +13,7 @@ use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
 use self::background::{Background, Work};
 use crate::accounts::email_keys;
 use crate::attempts::Attempts;
-use crate::config::Settings;
+use crate::config::{AccountSettings, Settings};
 use crate::db::{Db, OpenError, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
@@ -23,11 +23,12 @@ use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
+use crate::one_time_tokens::links::Links;
 use crate::operations::health;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
-use crate::{me, oauth, posts};
+use crate::{me, oauth, posts, recovery};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,8 @@ struct Parts {
     sessions: Data<Sessions>,
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
+    accounts: Data<AccountSettings>,
+    links: Data<Links>,
     proxies: Data<TrustedProxies>,
     document: Data<Document>,
     routes: Data<Routes>,
@@ -106,6 +109,7 @@ impl std::fmt::Debug for Keyfob {
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
+        .configure(recovery::configure)
         .configure(oauth::routes::configure)
         .configure(posts::routes::configure)
         .configure(oauth::metadata::configure)
@@ -177,6 +181,8 @@ impl Keyfob {
             })?,
             passwords,
             attempts,
+            accounts: Data::new(settings.accounts.clone()),
+            links: Data::new(Links::new(&settings.accounts, &settings.token)),
             proxies: Data::new(TrustedProxies::new(settings.server.trusted_proxies.clone())),
             routes: Data::new(routes),
             document: Data::new(document(&settings)),
@@ -211,6 +217,8 @@ impl Keyfob {
             .app_data(parts.sessions.clone())
             .app_data(parts.passwords.clone())
             .app_data(parts.attempts.clone())
+            .app_data(parts.accounts.clone())
+            .app_data(parts.links.clone())
             .app_data(parts.document.clone())
             .app_data(Data::new(limit))
             .app_data(Data::new(parts.background.pulse()))

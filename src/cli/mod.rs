@@ -1,5 +1,6 @@
 //! The command line: one file a command. Exit status 0, or 1 with one line on standard error.
 
+mod account;
 mod backup;
 mod client;
 mod copy;
@@ -8,6 +9,7 @@ mod healthcheck;
 mod http;
 mod import;
 mod key;
+mod links;
 mod login;
 mod misuse;
 mod seed;

@@ -2,13 +2,15 @@
 
 use std::net::Ipv4Addr;
 
+use super::account::{Account, find_account, parse_account};
 use super::import::{Import, import};
+use super::links::{Invite, ResetLink, invite, reset_link};
 use super::stdin::{self, read_line};
 use super::{CommandError, open_accounts, print};
 use crate::accounts::Email;
-use crate::accounts::store::{NewUser, find_user, find_user_by_email_key, insert_user};
+use crate::accounts::store::{NewUser, insert_user};
 use crate::config::Settings;
-use crate::db::{Id, StoreError, Timestamp};
+use crate::db::{StoreError, Timestamp};
 use crate::passwords::{NewPassword, Passwords};
 use crate::sessions::end::end_sessions_of_user;
 
@@ -37,21 +39,20 @@ Examples:
         #[arg(value_name = "EMAIL|ID", value_parser = parse_account)]
         account: Account,
     },
+    /// Print a link that sets a new password, to pass on to the owner of the account
+    ResetLink(ResetLink),
+    /// Print a link that creates the account of an address, to pass on to its owner
+    Invite(Invite),
     /// Import accounts with their password hashes from another program's file
     Import(Import),
-}
-
-/// An account, by address or id.
-#[derive(Clone)]
-pub(super) enum Account {
-    Email(Email),
-    Id(Id),
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
     match command {
         Command::Create { email, admin } => create(settings, email, admin).await,
         Command::SignOut { account } => sign_out(settings, account).await,
+        Command::ResetLink(arguments) => reset_link(settings, arguments).await,
+        Command::Invite(arguments) => invite(settings, arguments).await,
         Command::Import(arguments) => import(arguments, settings).await,
     }
 }
@@ -85,26 +86,9 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
 
 async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandError> {
     let db = open_accounts(settings).await?;
-    let named = account.clone();
-    let found = db.read(move |conn| match &named {
-        Account::Email(email) => find_user_by_email_key(conn, &email.key()),
-        Account::Id(id) => find_user(conn, *id),
-    });
-    let Some(user) = found.await? else {
-        return Err(CommandError::Refused(match account {
-            Account::Email(email) => format!("no account has the e-mail address {}", email.as_str()),
-            Account::Id(id) => format!("no account has the id {id}"),
-        }));
-    };
+    let user = find_account(&db, account).await?;
     end_sessions_of_user(&db, user.id, Timestamp::now()).await?;
     print(&format!("ended all sessions of account {} ({})", user.id, user.email))
-}
-
-fn parse_account(text: &str) -> Result<Account, String> {
-    match Id::parse(text) {
-        Some(id) => Ok(Account::Id(id)),
-        None => text.parse().map(Account::Email).map_err(|_| "expected an e-mail address or an id".to_owned()),
-    }
 }
 
 /// Reads the password of a new account, and checks it.

@@ -22,12 +22,12 @@ fn send_faulty(client: &Client, method: &str, path: &str, fault: &Value) -> Answ
 #[test]
 fn the_fault_in_the_example_of_each_422_is_one_that_the_route_answers() {
     let server = Server::start();
-    let bob = server.sign_up("bob@example.com");
+    let root = server.admin("root@example.com");
     let mut count = 0;
     for (method, path, operation) in operations(&document(&server)) {
         let content = &operation["responses"]["422"]["content"]["application/problem+json"];
         for fault in examples(content).iter().flat_map(|example| example["errors"].as_array().expect("errors")) {
-            let problem = send_faulty(&bob, &method, &path, fault).expect_error(422);
+            let problem = send_faulty(&root, &method, &path, fault).expect_error(422);
             let answered = problem["errors"].as_array().expect("errors");
             assert!(answered.contains(fault), "{method} {path}: {fault} is not among {answered:?}");
             count += 1;
@@ -120,6 +120,7 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("GET", "/me", ada.get("/me")),
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),
     ];
+    answers.extend(links(server));
     for path in ["/healthz", "/readyz", "/openapi.json", "/postman.json"] {
         answers.push(("GET", path, server.get(path)));
     }
@@ -128,6 +129,19 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
     }
     answers.extend(introspections(server, &ada).map(|answer| ("POST", "/introspect", answer)));
     answers
+}
+
+/// An invitation that is accepted, and a link that an admin gets.
+fn links(server: &Server) -> [(&'static str, &'static str, Answer); 3] {
+    let link = server.home.run(&["user", "invite", "c@example.com"], "").expect_success();
+    let token = link.trim().split_once("token=").expect("a token").1;
+    let invited = json!({"token": token, "password": PASSWORD});
+    let root = server.admin("root@example.com");
+    [
+        ("POST", "/invitation", server.post("/invitation", invited.clone())),
+        ("POST", "/invitation", server.post("/invitation", invited)),
+        ("POST", "/users/{id}/reset-link", root.post("/users/1/reset-link", json!({}))),
+    ]
 }
 
 /// What a confidential client is told of a good token and of a bad one, and anybody else.

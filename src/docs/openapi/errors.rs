@@ -52,7 +52,14 @@ fn add_problems(operation: &mut Operation, schemas: &Value) {
         let lacking = format!("This needs an access token with the scope {}.", required_scope(operation));
         add(operation, 403, challenged(problem(403, &lacking)));
     }
-    let ask_passwords = ["sign_up", "change_password", "delete_me"];
+    let ask_passwords = [
+        "sign_up",
+        "accept_invitation",
+        "change_password",
+        "delete_me",
+        "confirm_password_reset",
+        "confirm_email_verification",
+    ];
     if operation.operation_id.as_deref().is_some_and(|id| ask_passwords.contains(&id)) {
         add(operation, 429, retried(problem(429, "Too many attempts. Try again in 300 seconds.")));
     }
