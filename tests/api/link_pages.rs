@@ -81,7 +81,9 @@ fn a_refused_password_shows_the_form_again_with_the_reason() {
     let server = Server::start();
     server.sign_up(BOB);
     let token = reset_page(&server).split_once("token=").unwrap().1.to_owned();
-    for (password, reason) in [("short", "at least 8 bytes"), ("", "Field required"), (BOB, "the e-mail address")] {
+    for (password, reason) in
+        [("short", "at least 8 characters."), ("", "fill in this field"), (BOB, "the e-mail address")]
+    {
         let page = post_form(&server, PAGES[0], &[("token", &token), ("new_password", password)]);
         let page = expect_page(page, 422);
         assert!(page.text().contains(reason) && page.text().contains("aria-invalid=\"true\""), "{page}");

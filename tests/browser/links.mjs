@@ -88,7 +88,7 @@ onPage('a reset by keyboard alone: a refused password, then a link that is no lo
   await keyboard.press('Tab');
   await keyboard.press('Enter');
   const field = page.getByLabel('New password');
-  await page.getByText('at least 8 bytes').waitFor();
+  await page.getByText('Please use at least 8 characters.').waitFor();
   assert.equal(await field.getAttribute('aria-invalid'), 'true');
   assert.equal(await field.evaluate((element) => element === document.activeElement), true, 'the field has the focus');
   assert.equal(new URL(page.url()).search, '', 'the address no longer holds the token');

@@ -132,13 +132,13 @@ fn names(fault: &Fault, name: &str) -> bool {
 
 /// What is wrong with a field.
 fn in_words(language: Language, fault: &Fault) -> String {
-    let german = match fault.kind {
-        "missing" => "Bitte füllen Sie dieses Feld aus.",
-        "string_too_short" => "Das ist zu kurz.",
-        "string_too_long" => "Das ist zu lang.",
-        _ => "Das ist zu leicht zu erraten. Bitte wählen Sie etwas anderes.",
+    let (english, german) = match fault.kind {
+        "missing" => ("Please fill in this field.", "Bitte füllen Sie dieses Feld aus."),
+        "string_too_short" => ("Please use at least 8 characters.", "Bitte nehmen Sie mindestens 8 Zeichen."),
+        "string_too_long" => ("That is too long.", "Das ist zu lang."),
+        _ => (fault.msg.as_str(), "Das ist zu leicht zu erraten. Bitte wählen Sie etwas anderes."),
     };
-    language.pick(fault.msg.clone(), german.to_owned())
+    language.pick(english, german).to_owned()
 }
 
 fn pick<T>(language: Language, [english, german]: [T; 2]) -> T {
