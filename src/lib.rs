@@ -28,9 +28,11 @@ mod me;
 mod metrics;
 mod network;
 mod oauth;
+mod one_time_tokens;
 mod operations;
 mod passwords;
 mod posts;
+mod recovery;
 mod sessions;
 #[cfg(any(test, fuzzing))]
 mod testing;
@@ -46,8 +48,9 @@ pub use testing::fuzzing;
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
-    Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
-    RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, TokenSettings,
+    AccountSettings, Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings,
+    PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, SignUpMode,
+    TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};

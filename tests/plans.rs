@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use support::{Answer, Client, Home, PASSWORD, now_seconds, until};
 
 /// The tables that grow.
-const TABLES: [&str; 5] = ["users", "posts", "sessions", "revocations", "events"];
+const TABLES: [&str; 6] = ["users", "posts", "sessions", "revocations", "events", "one_time_tokens"];
 const KINDS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 
 /// An index, by what `PostgreSQL` and `SQLite` call it.
@@ -55,6 +55,10 @@ const EVENTS_NEWEST: Index = ("Backward using events_pkey on events", "events US
 const EVENTS_USER: Index = ("events_user_id on events", "events USING INDEX events_user_id");
 const EVENTS_KIND: Index = ("events_kind on events", "events USING INDEX events_kind");
 const EVENTS_AT: Index = ("events_at on events", "INDEX events_at");
+
+const TOKENS_HASH: Index = ("one_time_tokens_hash_key", "INDEX sqlite_autoindex_one_time_tokens_1");
+const TOKENS_USER: Index = ("one_time_tokens_user_id", "INDEX one_time_tokens_user_id");
+const TOKENS_OVER: Index = ("one_time_tokens_expires_at", "INDEX one_time_tokens_expires_at");
 
 /// Every statement that was sent in this process, with its values, and not taken yet.
 static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -132,7 +136,8 @@ impl Service {
     }
 }
 
-/// Sessions, revocations and events, a few of which are over, and one admin; then the statistics that `PostgreSQL` would soon gather by itself.
+/// Sessions, revocations, events and one-time tokens, a few of which are over, and one admin; then the statistics that
+/// `PostgreSQL` would soon gather by itself.
 fn fill(home: &Home) {
     let now = now_seconds() * 1000;
     let (later, secret) = (now + 86_400_000, home.database.bytes(&[7; 32]));
@@ -153,7 +158,14 @@ fn fill(home: &Home) {
          CASE WHEN id < 1000 THEN 'log_out' ELSE 'log_in' END, CASE WHEN id < 1000 THEN 7 ELSE author_id END, '{{}}' FROM posts"
     ));
     home.database.execute("UPDATE users SET is_admin = TRUE WHERE id = 43");
-    if is_postgres(&home.database.url()) {
+    let is_postgres = is_postgres(&home.database.url());
+    let hash = if is_postgres { "convert_to('h' || id, 'UTF8')" } else { "CAST('h' || id AS BLOB)" };
+    home.database.execute(&format!(
+        "INSERT INTO one_time_tokens (purpose, user_id, hash, email, credential_epoch, created_at, expires_at) \
+         SELECT 'email_verification', author_id, {hash}, 'x@example.com', 0, {now}, {} FROM posts",
+        over("id")
+    ));
+    if is_postgres {
         home.database.execute("ANALYZE");
     }
 }
@@ -263,14 +275,16 @@ fn no_statement_of_a_request_reads_a_whole_table() {
 /// The clean-up, which comes first and then once a minute, the feed of revocations, and which kinds of hashes there are.
 #[track_caller]
 fn work_of_the_background(service: &Service) {
-    let has_come = || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("events"));
+    // The tokens are the last.
+    let has_come =
+        || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("one_time_tokens"));
     until("the first clean-up is over", Duration::from_secs(30), has_come);
     let mut statements = sent();
     // At the start a replica reads all revocations, whose access tokens may still live.
     let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
-    let others = [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT];
+    let others = [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT, TOKENS_OVER];
     let indices = [&sessions[..], &others].concat();
     service.explain("background", &statements, &indices);
 }
@@ -337,9 +351,23 @@ fn accounts(service: &Service) {
     check("sessions", 200, &[SESSIONS_LIVE], &|user| user.get("/me/sessions?limit=1"));
     check("sign-out elsewhere", 204, &[SESSIONS_LIVE], &|user| user.delete("/me/sessions"));
     many_sessions_end_by_as_many_statements_as_one(service, token);
+    links(service);
     let deletion = json!({"password": PASSWORD});
     let gone = |user: &Client| user.request("DELETE", "/me").json(&deletion).send();
     check("deletion of an account", 204, &[USERS_ID, SESSIONS_LIVE], &gone);
+}
+
+#[track_caller]
+fn links(service: &Service) {
+    let link = service.home.run(&["user", "reset-link", "43"], "").expect_success();
+    let token = link.trim().split_once("token=").expect("a token").1;
+    let body = json!({"token": token, "new_password": "orange-Kettle 99"});
+    let reset = |client: &Client| client.post("/password-reset/confirm", body.clone());
+    service.check("reset", 204, &[TOKENS_HASH, TOKENS_USER, USERS_ID, SESSIONS_LIVE], reset);
+    service.check("reset, used token", 400, &[TOKENS_HASH], reset);
+    let link = service.home.run(&["user", "invite", "invited@example.com"], "").expect_success();
+    let body = json!({"token": link.trim().split_once("token=").expect("a token").1, "password": PASSWORD});
+    service.check("invitation", 201, &[TOKENS_HASH], |client| client.post("/invitation", body.clone()));
 }
 
 #[track_caller]

@@ -27,6 +27,8 @@ pub(crate) struct UserRow {
     pub email_verified: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// Counts the changes after which older one-time tokens are worthless.
+    pub credential_epoch: i64,
 }
 
 /// An account to insert.
@@ -125,6 +127,7 @@ pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
         users::email_verified,
         users::created_at,
         users::updated_at,
+        users::credential_epoch,
     );
     Ok(diesel::insert_into(users::table).values(user).returning(columns).get_result(conn)?)
 }
@@ -181,9 +184,24 @@ pub(crate) fn update_full_name(
     find_user(conn, id)
 }
 
+/// Changes the password. Older one-time tokens of the account are worthless from then on.
 pub(crate) fn update_password(conn: &mut Conn, id: Id, password_hash: &str, now: Timestamp) -> Result<()> {
+    update_renewed_hash(conn, id, password_hash, now)?;
+    diesel::update(users::table.find(id)).set(users::credential_epoch.eq(users::credential_epoch + 1)).execute(conn)?;
+    Ok(())
+}
+
+/// Replaces the hash with another one of the same password.
+pub(crate) fn update_renewed_hash(conn: &mut Conn, id: Id, password_hash: &str, now: Timestamp) -> Result<()> {
     let change = (users::password_hash.eq(password_hash), users::updated_at.eq(now));
     diesel::update(users::table.find(id)).set(change).execute(conn)?;
+    Ok(())
+}
+
+/// Notes that the owner has proven to receive mail at the address.
+pub(crate) fn update_email_verified(conn: &mut Conn, id: Id, now: Timestamp) -> Result<()> {
+    let unproven = users::table.find(id).filter(users::email_verified.eq(false));
+    diesel::update(unproven).set((users::email_verified.eq(true), users::updated_at.eq(now))).execute(conn)?;
     Ok(())
 }
 

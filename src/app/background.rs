@@ -17,6 +17,7 @@ use crate::attempts::Attempts;
 use crate::audit::store as events;
 use crate::config::AuditSettings;
 use crate::db::{Db, StoreError, Timestamp};
+use crate::one_time_tokens;
 use crate::operations::health::Pulse;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
@@ -117,6 +118,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords, audit }: &Work) {
                 attempt(what, sessions.delete_expired(now)).await,
                 attempt(what, attempts.delete_expired(now)).await,
                 attempt(what, delete_old_events(db, audit, now)).await,
+                attempt(what, one_time_tokens::delete_expired(db, now)).await,
             ];
             if !swept.contains(&Some(true)) {
                 sweep_at = instant + SWEEP_EVERY;

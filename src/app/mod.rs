@@ -14,7 +14,7 @@ use self::background::{Background, Work};
 use crate::accounts::email_keys;
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::attempts::Attempts;
-use crate::config::Settings;
+use crate::config::{AccountSettings, Settings};
 use crate::db::{Db, Lookup, OpenError, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
@@ -24,13 +24,14 @@ use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
+use crate::one_time_tokens::links::Links;
 use crate::operations::health;
 use crate::passwords::Passwords;
 use crate::posts::model::Post;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::scope::{ADMIN, Scopes};
-use crate::{activity, me, oauth, posts};
+use crate::{activity, me, oauth, posts, recovery};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +97,8 @@ struct Parts {
     sessions: Data<Sessions>,
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
+    accounts: Data<AccountSettings>,
+    links: Data<Links>,
     proxies: Data<TrustedProxies>,
     document: Data<Document>,
     routes: Data<Routes>,
@@ -114,6 +117,7 @@ pub(crate) const SCOPES: Scopes = Scopes(&[me::SCOPE, posts::SCOPE, ADMIN]);
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
+        .configure(recovery::configure)
         .configure(activity::routes::configure)
         .configure(oauth::routes::configure)
         .configure(posts::routes::configure)
@@ -187,6 +191,8 @@ impl Keyfob {
             })?,
             passwords,
             attempts,
+            accounts: Data::new(settings.accounts.clone()),
+            links: Data::new(Links::new(&settings.accounts, &settings.token)),
             proxies: Data::new(TrustedProxies::new(settings.server.trusted_proxies.clone())),
             routes: Data::new(routes),
             document: Data::new(document(&settings)),
@@ -225,6 +231,8 @@ impl Keyfob {
             .app_data(parts.sessions.clone())
             .app_data(parts.passwords.clone())
             .app_data(parts.attempts.clone())
+            .app_data(parts.accounts.clone())
+            .app_data(parts.links.clone())
             .app_data(parts.document.clone())
             .app_data(Data::new(limit))
             .app_data(Data::new(parts.background.pulse()))

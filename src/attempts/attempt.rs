@@ -14,6 +14,7 @@ pub(super) enum At<'a> {
     Account { key: &'a str, password: &'a str },
     Client { id: &'a str, secret: &'a str },
     SignUp,
+    OneTimeToken,
 }
 
 impl<'a> Attempt<'a> {
@@ -25,6 +26,11 @@ impl<'a> Attempt<'a> {
     /// An attempt on a client, with a secret.
     pub(crate) fn on_client(id: &'a str, secret: &'a str, address: IpAddr) -> Self {
         Self { at: At::Client { id, secret }, network: network(address) }
+    }
+
+    /// A use of a one-time token.
+    pub(crate) fn on_one_time_token(address: IpAddr) -> Self {
+        Self { at: At::OneTimeToken, network: network(address) }
     }
 
     /// A sign-up, whose response reveals whether the account exists.

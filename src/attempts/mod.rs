@@ -152,7 +152,7 @@ impl Attempts {
         match attempt.at {
             At::Account { key, password } => self.fingerprints.hash_one((key, nfc(password))),
             At::Client { id, secret } => self.fingerprints.hash_one((id, secret)),
-            At::SignUp => 0,
+            At::SignUp | At::OneTimeToken => 0,
         }
     }
 

@@ -64,6 +64,7 @@ impl Naming {
                 address: address("clients of address"),
                 ..Names::default()
             },
+            At::OneTimeToken => Names { address: address("address"), holds: true, ..Names::default() },
             At::SignUp => Names {
                 address: address("address"),
                 sign_ups: address("sign-ups of address"),

@@ -7,7 +7,7 @@ use futures_util::future::select;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use super::user::{Account, find_account, parse_account};
+use super::account::{Account, find_account, parse_account};
 use super::{CommandError, note, print};
 use crate::audit::feed::Feed;
 use crate::audit::store::{Filter, find_first_id, list_events, list_from_id};

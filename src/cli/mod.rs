@@ -1,5 +1,6 @@
 //! The command line: one file a command. Exit status 0, or 1 with one line on standard error.
 
+mod account;
 mod audit;
 mod backup;
 mod client;
@@ -9,6 +10,7 @@ mod healthcheck;
 mod http;
 mod import;
 mod key;
+mod links;
 mod login;
 mod misuse;
 mod seed;

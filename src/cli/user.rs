@@ -2,14 +2,16 @@
 
 use std::net::Ipv4Addr;
 
+use super::account::{Account, find_account, parse_account};
 use super::import::{Import, import};
+use super::links::{Invite, ResetLink, invite, reset_link};
 use super::stdin::{self, read_line};
 use super::{CommandError, open_accounts, print};
 use crate::accounts::Email;
-use crate::accounts::store::{NewUser, UserRow, find_user, find_user_by_email_key, insert_user};
+use crate::accounts::store::{NewUser, insert_user};
 use crate::audit::{EventType, NewEvent, Source, insert_event};
 use crate::config::Settings;
-use crate::db::{Db, Id, StoreError, Timestamp};
+use crate::db::{StoreError, Timestamp};
 use crate::passwords::{NewPassword, Passwords};
 use crate::sessions::end::end_sessions_of_user;
 
@@ -38,21 +40,20 @@ Examples:
         #[arg(value_name = "EMAIL|ID", value_parser = parse_account)]
         account: Account,
     },
+    /// Print a link that sets a new password, to pass on to the owner of the account
+    ResetLink(ResetLink),
+    /// Print a link that creates the account of an address, to pass on to its owner
+    Invite(Invite),
     /// Import accounts with their password hashes from another program's file
     Import(Import),
-}
-
-/// An account, by address or id.
-#[derive(Clone)]
-pub(super) enum Account {
-    Email(Email),
-    Id(Id),
 }
 
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
     match command {
         Command::Create { email, admin } => create(settings, email, admin).await,
         Command::SignOut { account } => sign_out(settings, account).await,
+        Command::ResetLink(arguments) => reset_link(settings, arguments).await,
+        Command::Invite(arguments) => invite(settings, arguments).await,
         Command::Import(arguments) => import(arguments, settings).await,
     }
 }
@@ -96,28 +97,6 @@ async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandEr
     let user = find_account(&db, account).await?;
     end_sessions_of_user(&db, user.id, &Source::command_line(), Timestamp::now()).await?;
     print(&format!("ended all sessions of account {} ({})", user.id, user.email))
-}
-
-/// Finds an account that must exist.
-pub(super) async fn find_account(db: &Db, account: Account) -> Result<UserRow, CommandError> {
-    let named = account.clone();
-    let found = db.read(move |conn| match &named {
-        Account::Email(email) => find_user_by_email_key(conn, &email.key()),
-        Account::Id(id) => find_user(conn, *id),
-    });
-    found.await?.ok_or_else(|| {
-        CommandError::Refused(match account {
-            Account::Email(email) => format!("no account has the e-mail address {}", email.as_str()),
-            Account::Id(id) => format!("no account has the id {id}"),
-        })
-    })
-}
-
-pub(super) fn parse_account(text: &str) -> Result<Account, String> {
-    match Id::parse(text) {
-        Some(id) => Ok(Account::Id(id)),
-        None => text.parse().map(Account::Email).map_err(|_| "expected an e-mail address or an id".to_owned()),
-    }
 }
 
 /// Reads the password of a new account, and checks it.

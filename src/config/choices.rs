@@ -38,6 +38,17 @@ pub enum RevocationFail {
     Closed,
 }
 
+/// Who may sign up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUpMode {
+    /// Anyone.
+    Open,
+    /// Whoever has an invitation.
+    Invited,
+    /// Nobody: accounts are created by admins and from the command line.
+    Closed,
+}
+
 impl Environment {
     /// The name, as in `KEYFOB_ENV` and in `config/{name}.toml`.
     #[must_use]
@@ -89,6 +100,20 @@ impl FromStr for Algorithm {
             let fault = format!("{} is unknown; {}", quoted(text), Self::EXPECTED);
             ConfigError::new("algorithm", fault)
         })
+    }
+}
+
+impl SignUpMode {
+    pub(super) const ALL: [Self; 3] = [Self::Open, Self::Invited, Self::Closed];
+
+    /// The name in the settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invited => "invited",
+            Self::Closed => "closed",
+        }
     }
 }
 

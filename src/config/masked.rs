@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::postgres_url::MASK;
-use super::{DatabaseSettings, PasswordSettings, RateLimitSettings, ServerSettings, Settings, TokenSettings};
+use super::{
+    AccountSettings, DatabaseSettings, PasswordSettings, RateLimitSettings, ServerSettings, Settings, TokenSettings,
+};
 
 /// Every key, in the order of `config/default.toml`.
 pub(super) fn masked(settings: &Settings) -> String {
@@ -22,6 +24,7 @@ pub(super) fn masked(settings: &Settings) -> String {
     token(&mut toml, &settings.token);
     toml.section("sessions");
     toml.plain("max_per_account", settings.sessions.max_per_account);
+    accounts(&mut toml, &settings.accounts);
     password(&mut toml, &settings.password);
     rate_limit(&mut toml, &settings.rate_limit);
     toml.section("audit");
@@ -72,6 +75,14 @@ fn token(toml: &mut Toml, token: &TokenSettings) {
     toml.text("revocation_fail", token.revocation_fail.as_str());
     toml.plain("password_grant", token.password_grant);
     toml.plain("builtin_client", token.builtin_client);
+}
+
+fn accounts(toml: &mut Toml, accounts: &AccountSettings) {
+    toml.section("accounts");
+    toml.text("signup", accounts.signup.as_str());
+    toml.optional("link_base_url", accounts.link_base_url.as_ref());
+    toml.plain("verification_ttl_seconds", accounts.verification_ttl_seconds);
+    toml.plain("invitation_ttl_seconds", accounts.invitation_ttl_seconds);
 }
 
 fn password(toml: &mut Toml, password: &PasswordSettings) {

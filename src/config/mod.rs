@@ -23,15 +23,15 @@ mod values;
 
 use std::path::Path;
 
-pub use choices::{Algorithm, Environment, RevocationFail};
+pub use choices::{Algorithm, Environment, RevocationFail, SignUpMode};
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
 pub(crate) use layers::log_filter;
 pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
 pub use settings::{
-    AuditSettings, DatabaseSettings, LogSettings, PasswordSettings, RateLimitSettings, ServerSettings, SessionSettings,
-    Settings, TokenSettings,
+    AccountSettings, AuditSettings, DatabaseSettings, LogSettings, PasswordSettings, RateLimitSettings, ServerSettings,
+    SessionSettings, Settings, TokenSettings,
 };
 use values::Values;
 

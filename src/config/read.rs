@@ -7,8 +7,9 @@ use ipnet::IpNet;
 
 use super::values::Values;
 use super::{
-    Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings, PasswordSettings,
-    RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, TokenSettings, database_url, url,
+    AccountSettings, Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings,
+    PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, SignUpMode,
+    TokenSettings, database_url, url,
 };
 
 const DAY_SECONDS: u64 = 86_400;
@@ -30,6 +31,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
         database: database(values)?,
         token: token(values)?,
         sessions: sessions(values)?,
+        accounts: accounts(values)?,
         password: password(values)?,
         rate_limit: rate_limit(values)?,
         audit: audit(values)?,
@@ -101,6 +103,16 @@ fn token(values: &Values) -> Result<TokenSettings, ConfigError> {
 
 fn sessions(values: &Values) -> Result<SessionSettings, ConfigError> {
     Ok(SessionSettings { max_per_account: values.integer("sessions.max_per_account", 1..=SESSIONS_MAX)? })
+}
+
+fn accounts(values: &Values) -> Result<AccountSettings, ConfigError> {
+    let link_seconds = 60..=30 * DAY_SECONDS;
+    Ok(AccountSettings {
+        signup: sign_up_mode(values, "accounts.signup")?,
+        link_base_url: link_base_url(values, "accounts.link_base_url")?,
+        verification_ttl_seconds: values.integer("accounts.verification_ttl_seconds", link_seconds.clone())?,
+        invitation_ttl_seconds: values.integer("accounts.invitation_ttl_seconds", link_seconds)?,
+    })
 }
 
 fn password(values: &Values) -> Result<PasswordSettings, ConfigError> {
@@ -189,6 +201,19 @@ fn issuer(values: &Values, key: &str) -> Result<String, ConfigError> {
     let expected = "expected http(s)://host[:port][/path] without query, fragment or trailing slash";
     url::check_issuer(&text).map_err(|fault| values.wrong(key, &text, fault, expected))?;
     Ok(text)
+}
+
+fn link_base_url(values: &Values, key: &str) -> Result<Option<String>, ConfigError> {
+    match values.optional_text(key)? {
+        Some(_) => issuer(values, key).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn sign_up_mode(values: &Values, key: &str) -> Result<SignUpMode, ConfigError> {
+    let text = values.text(key)?;
+    let found = SignUpMode::ALL.into_iter().find(|mode| mode.as_str() == text);
+    found.ok_or_else(|| values.wrong(key, &text, "is unknown", "expected open, invited or closed"))
 }
 
 fn revocation_fail(values: &Values, key: &str) -> Result<RevocationFail, ConfigError> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::choices::{Algorithm, Environment, RevocationFail};
+use super::choices::{Algorithm, Environment, RevocationFail, SignUpMode};
 use super::database_url::DatabaseUrl;
 
 /// The effective settings, complete and checked; `Debug` shows no secret.
@@ -24,6 +24,8 @@ pub struct Settings {
     pub token: TokenSettings,
     /// `sessions.*`: limits on sessions.
     pub sessions: SessionSettings,
+    /// `accounts.*`: who may sign up, and the links that accounts are sent.
+    pub accounts: AccountSettings,
     /// `password.*`: the cost of hashing a password.
     pub password: PasswordSettings,
     /// `rate_limit.*`: limits on failed logins and on sign-ups.
@@ -126,6 +128,19 @@ impl TokenSettings {
 pub struct SessionSettings {
     /// Sessions that an account may have at a time, 1 to 10,000: a login beyond that ends the oldest.
     pub max_per_account: u32,
+}
+
+/// Who may sign up, and the links that accounts are sent.
+#[derive(Clone, Debug)]
+pub struct AccountSettings {
+    /// Who may sign up.
+    pub signup: SignUpMode,
+    /// The app whose pages the links open, an HTTP(S) URL like the issuer; unset: the pages of this service.
+    pub link_base_url: Option<String>,
+    /// Seconds that a link to confirm an address is good, 60 to 2,592,000.
+    pub verification_ttl_seconds: u64,
+    /// Seconds that an invitation is good, 60 to 2,592,000.
+    pub invitation_ttl_seconds: u64,
 }
 
 /// The cost of hashing a password.

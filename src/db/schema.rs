@@ -58,6 +58,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    one_time_tokens (id) {
+        id -> BigInt,
+        purpose -> Text,
+        user_id -> Nullable<BigInt>,
+        hash -> Binary,
+        email -> Text,
+        credential_epoch -> BigInt,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     posts (id) {
         id -> BigInt,
         title -> Text,
@@ -131,10 +144,12 @@ diesel::table! {
         email_verified -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        credential_epoch -> BigInt,
     }
 }
 
 diesel::joinable!(email_keys_due -> users (user_id));
+diesel::joinable!(one_time_tokens -> users (user_id));
 diesel::joinable!(posts -> users (author_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -144,6 +159,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     email_keys_due,
     events,
     local_positions,
+    one_time_tokens,
     posts,
     revocations,
     server_secrets,

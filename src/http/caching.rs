@@ -2,7 +2,18 @@
 
 /// The first path segments whose responses, errors included, hold personal data or tokens. They apply whether or not
 /// such a route exists yet.
-const PRIVATE: [&str; 7] = ["login", "revoke", "introspect", "me", "profile", "users", "audit"];
+const PRIVATE: [&str; 10] = [
+    "login",
+    "revoke",
+    "introspect",
+    "me",
+    "profile",
+    "users",
+    "audit",
+    "password-reset",
+    "email-verification",
+    "invitation",
+];
 
 /// Whether responses at a path get `Cache-Control: no-store`.
 pub(crate) fn is_private(path: &str) -> bool {

@@ -32,6 +32,9 @@ pub enum ApiError {
     /// The caller may not do this: 403.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// A one-time token is unknown, used, expired, for another purpose or out of date: 400. Which of them is not said.
+    #[error("The token is not valid: it may be used, expired or replaced by a newer one.")]
+    BadOneTimeToken,
     /// The value is already taken: 409.
     #[error("{0}")]
     Conflict(&'static str),
@@ -70,7 +73,7 @@ impl ResponseError for ApiError {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongContentType | Self::WrongContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
+            Self::MalformedBody(_) | Self::BadOneTimeToken => StatusCode::BAD_REQUEST,
             Self::InvalidFields(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,

@@ -2,9 +2,11 @@
 
 mod account;
 mod error;
+mod invitation;
 mod owner;
 mod password;
 mod profile;
+mod registry;
 mod sessions;
 mod sign_up;
 
@@ -22,6 +24,8 @@ type Caller = CurrentUser<scopes::Profile>;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(sign_up::sign_up)
+        .service(invitation::open_invitation)
+        .service(invitation::accept_invitation)
         .service(profile::read_profile)
         .service(account::read_me)
         .service(account::update_me)

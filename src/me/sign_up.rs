@@ -1,23 +1,30 @@
 //! Sign-up: the new account, and how it is read from a request.
 
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
 use actix_web::http::header::LOCATION;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, post};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, post};
 use utoipa::ToSchema;
 
+use super::registry::{NewAccount, Registry, SIGN_UP_CLOSED};
 use crate::accounts::model::{Email, FullName, User, password_is_email};
-use crate::accounts::store::{self, NewUser};
-use crate::attempts::{Attempt, Attempts};
-use crate::audit::{EventType, NewEvent, Origin, Source, insert_event};
-use crate::db::{Db, StoreError, Timestamp};
+use crate::accounts::store::UserRow;
+use crate::config::{AccountSettings, SignUpMode};
 use crate::fields::{Fields, FromFields};
 use crate::http::Json;
 use crate::http::answer::json;
+use crate::http::body::refuse_announced_size;
 use crate::http::error::ApiError;
-use crate::passwords::{NewPassword, Passwords};
+use crate::one_time_tokens::OneTimeToken;
+use crate::passwords::NewPassword;
 
 /// A new account.
 #[derive(Debug, ToSchema)]
+#[schema(example = json!({
+    "email": "ada@example.com", "password": "correct horse battery staple", "full_name": "Ada Lovelace",
+}))]
 pub(super) struct SignUp {
     /// The e-mail address to log in with; neither its case nor its Unicode form matters.
     email: Email,
@@ -25,18 +32,37 @@ pub(super) struct SignUp {
     password: NewPassword,
     /// The display name.
     full_name: Option<FullName>,
+    /// The token of an invitation for this address, which then counts as verified. Required if only invited people may
+    /// sign up.
+    #[schema(example = "kfi_nZ4Rr0cG7mXv1JtQ2bYw8uKdE5sLhA9oPfTiC6Vj3Wk")]
+    invitation: Option<OneTimeToken>,
 }
 
 impl FromFields for SignUp {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email: Option<Email> = fields.required("email");
         let password: Option<NewPassword> = fields.required("password");
-        let full_name = fields.optional("full_name");
+        let (full_name, invitation) = (fields.optional("full_name"), fields.optional("invitation"));
         let (email, password) = (email?, password?);
         if email.is_password(&password) {
             return fields.refuse("password", password_is_email());
         }
-        Some(Self { email, password, full_name: full_name? })
+        Some(Self { email, password, full_name: full_name?, invitation: invitation? })
+    }
+}
+
+/// Refuses every sign-up if sign-up is closed, whatever the body holds.
+pub(super) struct NotClosed;
+
+impl FromRequest for NotClosed {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let settings = req.app_data::<Data<AccountSettings>>();
+        let is_closed = settings.is_some_and(|settings| settings.signup == SignUpMode::Closed);
+        let refused = if is_closed { Err(ApiError::Forbidden(SIGN_UP_CLOSED)) } else { Ok(Self) };
+        ready(refuse_announced_size(req).and(refused))
     }
 }
 
@@ -45,49 +71,25 @@ impl FromFields for SignUp {
 /// Creates an account. Log in to it at `/login`.
 #[utoipa::path(tag = "accounts", responses(
     (status = 201, description = "The new account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
+    (status = 403, description = "Sign-up is closed, or needs an invitation for this address."),
     (status = 409, description = "An account with this e-mail address already exists."),
     (status = 429, description = "Too many attempts."),
 ))]
 #[post("/signup")]
-pub(super) async fn sign_up(
-    body: Json<SignUp>,
-    db: Data<Db>,
-    passwords: Data<Passwords>,
-    attempts: Data<Attempts>,
-    origin: Origin,
-) -> Result<HttpResponse, ApiError> {
-    let begun = attempts.begin(&Attempt::to_sign_up(origin.ip), Timestamp::now()).await?;
-    let Json(SignUp { email, password, full_name }) = body;
-    let password_hash = passwords.hash(password, origin.ip).await?;
-    let now = Timestamp::now();
-    let user = NewUser {
-        email_key: email.key(),
-        email: email.as_str().to_owned(),
-        password_hash,
-        full_name: full_name.map(FullName::into_string),
-        is_active: true,
-        is_admin: false,
-        email_verified: false,
-        created_at: now,
-        updated_at: now,
-    };
-    let event = NewEvent::new(EventType::SignedUp, &Source::request(origin, None), now);
-    let inserted = db.write(move |conn| {
-        let row = store::insert_user(conn, &user)?;
-        insert_event(conn, &event.clone().by_owner(row.id))?;
-        Ok(row)
-    });
-    match inserted.await {
-        // This reveals that the account exists, so it counts against the limit.
-        Err(StoreError::Taken) => {
-            begun.failed(now).await;
-            Err(ApiError::Conflict("An account with this e-mail address already exists."))
+pub(super) async fn sign_up(_: NotClosed, registry: Registry, body: Json<SignUp>) -> Result<HttpResponse, ApiError> {
+    let Json(SignUp { email, password, full_name, invitation }) = body;
+    let row = registry.create(NewAccount { email: Some(email), password, full_name, invitation }).await;
+    match row {
+        // Without a good invitation the caller may not sign up at all.
+        Err(ApiError::BadOneTimeToken) if registry.mode() == SignUpMode::Invited => {
+            Err(ApiError::Forbidden("Sign-up needs a valid invitation for this address."))
         }
-        result => {
-            let row = result?;
-            begun.signed_up(now).await;
-            let location = format!("/profile/{}", row.id);
-            Ok(json(HttpResponse::Created().insert_header((LOCATION, location)), &User::from(row)))
-        }
+        row => row.map(created),
     }
+}
+
+/// The response with a new account.
+pub(super) fn created(row: UserRow) -> HttpResponse {
+    let location = format!("/profile/{}", row.id);
+    json(HttpResponse::Created().insert_header((LOCATION, location)), &User::from(row))
 }

@@ -98,7 +98,7 @@ fn open_in(
         return Ok(Outcome::Refused(SessionError::NoScopeLeft));
     }
     if let Some(hash) = &log_in.renewed_hash {
-        accounts::update_password(conn, user_id, hash, now)?;
+        accounts::update_renewed_hash(conn, user_id, hash, now)?;
     }
     let ended = match store::find_surplus(conn, user_id, terms.max_per_account, now)? {
         Some(id) => end_sessions(conn, Which::UpTo { user_id, id }, now)?,

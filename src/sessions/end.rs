@@ -75,6 +75,22 @@ impl Sessions {
         Ok(changed.map(|ended| ended.inspect(|ended| self.revocations.add(ended, now)).is_some()))
     }
 
+    /// Makes a change that ends all sessions of the account whose id it returns, which it must have locked. Returns
+    /// whether there was one.
+    pub(crate) async fn end_all_with<F>(&self, change: F, now: Timestamp) -> Result<bool, StoreError>
+    where
+        F: Fn(&mut Conn) -> Result<Option<Id>, StoreError> + Send + 'static,
+    {
+        let ended = self
+            .db
+            .write(move |conn| match change(conn)? {
+                Some(user_id) => end_sessions(conn, Which::AllOf { user_id, except: None }, now).map(Some),
+                None => Ok(None),
+            })
+            .await?;
+        Ok(ended.inspect(|ended| self.revocations.add(ended, now)).is_some())
+    }
+
     /// Logs out: ends a session of that user.
     pub(crate) async fn end(&self, user_id: Id, id: Id, source: &Source, now: Timestamp) -> Result<(), StoreError> {
         let event = NewEvent::new(EventType::LogOut, source, now).by_owner(user_id);

@@ -6,7 +6,18 @@ use crate::docs::{concrete, document, operations};
 use crate::support::{PASSWORD, Server};
 
 /// Paths whose answers hold personal data or tokens.
-const PRIVATE: [&str; 7] = ["login", "revoke", "introspect", "me", "profile", "users", "audit"];
+const PRIVATE: [&str; 10] = [
+    "login",
+    "revoke",
+    "introspect",
+    "me",
+    "profile",
+    "users",
+    "audit",
+    "password-reset",
+    "email-verification",
+    "invitation",
+];
 
 fn is_private(path: &str) -> bool {
     path.split('/').nth(1).is_some_and(|first| PRIVATE.contains(&first))

@@ -123,6 +123,7 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("GET", "/me", ada.get("/me")),
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),
     ];
+    answers.extend(links(server));
     for path in ["/healthz", "/readyz", "/openapi.json", "/postman.json"] {
         answers.push(("GET", path, server.get(path)));
     }
@@ -131,6 +132,19 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
     }
     answers.extend(introspections(server, &ada).map(|answer| ("POST", "/introspect", answer)));
     answers
+}
+
+/// An invitation that is accepted, and a link that an admin gets.
+fn links(server: &Server) -> [(&'static str, &'static str, Answer); 3] {
+    let link = server.home.run(&["user", "invite", "c@example.com"], "").expect_success();
+    let token = link.trim().split_once("token=").expect("a token").1;
+    let invited = json!({"token": token, "password": PASSWORD});
+    let root = server.admin("root@example.com");
+    [
+        ("POST", "/invitation", server.post("/invitation", invited.clone())),
+        ("POST", "/invitation", server.post("/invitation", invited)),
+        ("POST", "/users/{id}/reset-link", root.post("/users/1/reset-link", json!({}))),
+    ]
 }
 
 /// What a confidential client is told of a good token and of a bad one, and anybody else.

@@ -68,6 +68,9 @@ impl Story {
             // A signature alone would be too much, too.
             own.extend(token.rsplit_once('.').map(|(_, signature)| signature.to_owned()));
         }
+        // A link that resets a password.
+        let link = body["url"].as_str().and_then(|url| url.split_once("token="));
+        own.extend(link.map(|(_, token)| token.to_owned()));
         self.secrets.extend(own.clone());
         let request = answer.request.split('?').next().unwrap_or_default();
         let said = format!("{request} -> {:?} {}", answer.headers, String::from_utf8_lossy(&answer.body));
@@ -192,6 +195,30 @@ fn use_tokens(story: &mut Story) {
     }
 }
 
+/// Links that reset a password, from an admin and from the command line.
+fn use_links(story: &mut Story) {
+    let password = "amy-violet-Kettle 88";
+    let amy = story.sign_up("amy@example.com", password).id();
+    story.command(&["user", "create", "--email", "ops@example.com", "--admin"], "ops-violet-Kettle\n", |_| None);
+    story.secret("ops-violet-Kettle");
+    let ops = story.log_in("ops@example.com", "ops-violet-Kettle");
+    let path = format!("/users/{amy}/reset-link");
+    let link = story.send(|_| ops.post(&path, json!({}))).expect_json(201);
+    let link = link["url"].as_str().expect("a link").to_owned();
+    let (token, new) = (link.split_once("token=").expect("a token").1, story.secret("amy-orange-Kettle 88"));
+    let body = json!({"token": token, "new_password": new});
+    story.send(|client| client.post("/password-reset/confirm", body.clone())).expect(204);
+    story.send(|client| client.post("/password-reset/confirm", body.clone())).expect(400);
+    let (page, form) =
+        (format!("/password-reset/confirm?token={token}"), [("token", token), ("new_password", new.as_str())]);
+    story.server.get(&page).expect(200);
+    story.send(|client| client.request("POST", &page).form(&form).send()).expect(400);
+    let link = story.server.home.run(&["user", "reset-link", "amy@example.com"], "").expect_success();
+    let token = story.secret(link.trim().split_once("token=").expect("a token").1);
+    let page = format!("/password-reset/confirm?token={token}");
+    story.server.get(&page).expect(200);
+}
+
 fn use_commands(story: &mut Story) {
     let none = |_: &Value| None;
     for secret in [BCRYPT, BCRYPT_PASSWORD, PBKDF2, "root-violet-Kettle", "tiny77!"] {
@@ -240,6 +267,7 @@ fn expect_no_secrets(level: &str) {
         use_operation(&mut story, number, method, path);
     }
     use_tokens(&mut story);
+    use_links(&mut story);
     use_commands(&mut story);
     let kept = kept(&story);
     assert!(kept.len() > 20, "hashes and keys: {}", kept.len());

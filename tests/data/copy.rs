@@ -17,8 +17,24 @@ const TABLES: [(&str, &str, &[&str], &[&str]); 9] = [
     (
         "users",
         "id",
-        &["email", "email_key", "password_hash", "full_name", "is_active", "is_admin", "email_verified", "created_at"],
+        &[
+            "email",
+            "email_key",
+            "password_hash",
+            "full_name",
+            "is_active",
+            "is_admin",
+            "email_verified",
+            "created_at",
+            "credential_epoch",
+        ],
         &[],
+    ),
+    (
+        "one_time_tokens",
+        "id",
+        &["purpose", "user_id", "email", "credential_epoch", "created_at", "expires_at"],
+        &["hash"],
     ),
     ("deleted_users", "id", &["id"], &[]),
     ("posts", "id", &["title", "content", "author_id", "revision", "created_at", "updated_at"], &[]),
@@ -99,6 +115,8 @@ fn lived_in() -> Server {
     server.home.run(&["client", "add", "--id", "shop"], "").expect_success();
     server.home.run(&["client", "add", "--id", "App.2", "--public"], "").expect_success();
     server.home.run(&["key", "rotate"], "").expect_success();
+    server.home.run(&["user", "reset-link", "bob@example.com"], "").expect_success();
+    server.home.run(&["user", "invite", "zoe@example.com"], "").expect_success();
     server
 }
 

@@ -92,7 +92,9 @@ pub(super) fn refuse(settings: &Settings, values: &Values, dir: &Path) -> Result
 pub(super) fn findings(settings: &Settings, values: &Values, dir: &Path) -> Vec<Finding> {
     let token = &settings.token;
     let mut all = Vec::new();
-    all.extend(plain_issuer(settings));
+    all.extend(plain_url(settings, "token.issuer", &token.issuer));
+    let links = settings.accounts.link_base_url.as_ref();
+    all.extend(links.and_then(|url| plain_url(settings, "accounts.link_base_url", url)));
     all.extend(weak_secret("token.secret", token.secret.as_ref()));
     all.extend(weak_secret("token.key_encryption_secret", token.key_encryption_secret.as_ref()));
     all.extend(unencrypted_keys(token));
@@ -113,12 +115,11 @@ pub(super) fn findings(settings: &Settings, values: &Values, dir: &Path) -> Vec<
 }
 
 /// Plain HTTP on this machine alone is normal for a first try; production never runs so.
-fn plain_issuer(settings: &Settings) -> Option<Finding> {
-    let issuer = &settings.token.issuer;
-    let host = issuer.strip_prefix("http://")?;
+fn plain_url(settings: &Settings, key: &str, url: &str) -> Option<Finding> {
+    let host = url.strip_prefix("http://")?;
     let is_at_home = is_loopback(host) && settings.environment != Environment::Production;
-    let fault = format!("{} is plain HTTP", quoted(issuer));
-    (!is_at_home).then(|| Finding::new("token.issuer", fault, "use an https:// URL", TLS).refused())
+    let fault = format!("{} is plain HTTP", quoted(url));
+    (!is_at_home).then(|| Finding::new(key, fault, "use an https:// URL", TLS).refused())
 }
 
 fn weak_secret(key: &str, secret: Option<&SecretString>) -> Option<Finding> {

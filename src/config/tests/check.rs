@@ -69,6 +69,9 @@ fn production_refuses_a_plain_http_issuer() {
     );
     let line = line_of(production(&[("KEYFOB__TOKEN__ISSUER", "http://127.0.0.1:8000")]));
     assert!(line.starts_with("token.issuer: "), "{line}");
+    let line = line_of(production(&[("KEYFOB__ACCOUNTS__LINK_BASE_URL", "http://app.test")]));
+    assert!(line.starts_with("accounts.link_base_url: `http://app.test` is plain HTTP"), "{line}");
+    assert!(production(&[("KEYFOB__ACCOUNTS__LINK_BASE_URL", "https://app.test")]).is_ok());
 }
 
 const WEAK_SECRETS: &[&str] = &[

@@ -68,7 +68,7 @@ fn production(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
 
 #[test]
 fn nothing_set_gives_the_defaults() {
-    let Settings { environment, server, log, database, sessions, password, rate_limit, audit, token: _ } =
+    let Settings { environment, server, log, database, sessions, accounts, password, rate_limit, audit, token: _ } =
         with_env(&[]);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
 
@@ -84,6 +84,8 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!((database.pool_size, database.pool_wait_seconds), (8, 5));
 
     assert_eq!(sessions.max_per_account, 200);
+    assert_eq!((accounts.signup, accounts.link_base_url), (SignUpMode::Open, None));
+    assert_eq!((accounts.verification_ttl_seconds, accounts.invitation_ttl_seconds), (86_400, 604_800));
     assert_eq!(password.bcrypt_cost, 12);
     assert_eq!((password.hash_threads, password.queue_length), (cores, 64));
 

@@ -73,6 +73,17 @@ fn issuers_are_plain_http_urls() {
 }
 
 #[test]
+fn the_base_of_links_is_a_plain_http_url_or_unset() {
+    let set = |url| with_env(&[("KEYFOB__ACCOUNTS__LINK_BASE_URL", url)]).accounts.link_base_url;
+    assert_eq!(set("https://app.test/in").as_deref(), Some("https://app.test/in"));
+    assert_eq!(set(""), None);
+    for (url, fault) in [("https://app.test/", "trailing slash"), ("https://app.test?x=1", "has a query")] {
+        let line = line(&[("KEYFOB__ACCOUNTS__LINK_BASE_URL", url)]);
+        assert!(line.starts_with("accounts.link_base_url: ") && line.contains(fault), "{line}");
+    }
+}
+
+#[test]
 fn root_paths_are_plain_paths() {
     for good in ["", "/auth", "/api/v1.0", "/~mia/a-b_c"] {
         assert_eq!(with_env(&[("KEYFOB__SERVER__ROOT_PATH", good)]).server.root_path, good);

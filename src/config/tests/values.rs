@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::{DIGITS, GOOD_SECRET, line, line_of, load, with_env};
-use crate::config::{Algorithm, RevocationFail, keys, keys::KEYS};
+use crate::config::{Algorithm, RevocationFail, SignUpMode, keys, keys::KEYS};
 
 #[test]
 fn secrets_arrive_as_they_were_typed() {
@@ -179,6 +179,17 @@ fn algorithms_are_spelt_exactly() {
         let line = line(&[("KEYFOB__TOKEN__ALGORITHM", name)]);
         assert!(line.contains("expected EdDSA, ES256, RS256 or HS256"), "{line}");
         assert!(name.parse::<Algorithm>().is_err());
+    }
+}
+
+#[test]
+fn sign_up_is_open_invited_or_closed() {
+    for (text, mode) in [("open", SignUpMode::Open), ("invited", SignUpMode::Invited), ("closed", SignUpMode::Closed)] {
+        assert_eq!(with_env(&[("KEYFOB__ACCOUNTS__SIGNUP", text)]).accounts.signup, mode);
+    }
+    for text in ["Open", "verified", ""] {
+        let line = line(&[("KEYFOB__ACCOUNTS__SIGNUP", text)]);
+        assert!(line.starts_with("accounts.signup: "), "{line}");
     }
 }
 

@@ -111,8 +111,12 @@ fn variables(base_url: &str) -> Value {
         ("refresh_token", ""),
         ("scope", ""),
         ("user_id", "1"),
+        ("managed_user_id", "0"),
         ("post_id", "1"),
         ("session_id", "1"),
+        ("reset_token", ""),
+        ("verification_token", ""),
+        ("invitation_token", ""),
     ];
     variables.map(|(key, value)| json!({ "key": key, "value": value, "type": "string" })).into_iter().collect()
 }

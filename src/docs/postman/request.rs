@@ -82,8 +82,10 @@ fn body(route: &Route<'_>, variation: Variation) -> Option<Value> {
     }
     let mut example = example_of(schema, route.schemas);
     for (name, value) in example.as_object_mut().into_iter().flatten() {
-        if let Some(variable) = variable_of(name) {
-            *value = variable.into();
+        match (name.as_str(), token_variable(route), variable_of(name)) {
+            ("token", Some(variable), _) => *value = format!("{{{{{variable}}}}}").into(),
+            (_, _, Some(variable)) => *value = variable.into(),
+            _ => {}
         }
     }
     let text = serde_json::to_string_pretty(&example).unwrap_or_default();
@@ -122,6 +124,16 @@ fn variable_of(name: &str) -> Option<&'static str> {
 /// Whether the route is for clients with a secret only (RFC 7662 §2.1).
 pub(super) fn needs_client(route: &Route<'_>) -> bool {
     route.id() == "introspect_token"
+}
+
+/// The variable with the one-time token that the route takes. It is empty until somebody has a link to try.
+pub(super) fn token_variable(route: &Route<'_>) -> Option<&'static str> {
+    match route.id() {
+        "confirm_password_reset" => Some("reset_token"),
+        "confirm_email_verification" => Some("verification_token"),
+        "accept_invitation" => Some("invitation_token"),
+        _ => None,
+    }
 }
 
 fn is_json(content_type: &str) -> bool {

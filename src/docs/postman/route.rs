@@ -79,8 +79,17 @@ impl<'a> Route<'a> {
         Some((schema["properties"].as_object()?, required.collect()))
     }
 
-    /// The variable for the id in its path, named after what the route returns or, failing that, after the path.
+    /// Whether it acts on the accounts of others.
+    pub(super) fn is_administration(&self) -> bool {
+        self.tag() == "administration"
+    }
+
+    /// The variable for the id in its path, named after what the route returns or, failing that, after the path. An admin
+    /// who runs the collection must not change their own account, nor that of a user.
     pub(super) fn id_variable(&self) -> String {
+        if self.is_administration() {
+            return "managed_user_id".to_owned();
+        }
         let answered = self.success_content().and_then(|(_, schema)| schema_name(schema));
         let listed = || self.path.split('/').take_while(|part| !part.starts_with('{')).last();
         match answered.or_else(listed) {

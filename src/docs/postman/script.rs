@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Variation;
-use super::request::needs_client;
+use super::request::{needs_client, token_variable};
 use super::route::Route;
 
 /// The lines of a request's test script.
@@ -28,11 +28,15 @@ pub(super) fn lines(route: &Route<'_>, variation: Variation) -> Vec<String> {
 }
 
 /// A condition in JavaScript that success depends on, and the status if it does not hold.
-fn condition(route: &Route<'_>) -> Option<(&'static str, u16)> {
+fn condition(route: &Route<'_>) -> Option<(String, u16)> {
     if route.scope() == Some("admin") {
-        return Some((r#"(pm.variables.get("scope") || "").split(" ").includes("admin")"#, 403));
+        return Some((r#"(pm.variables.get("scope") || "").split(" ").includes("admin")"#.to_owned(), 403));
     }
-    needs_client(route).then_some((r#"pm.variables.get("client_secret")"#, 401))
+    let is_set = |variable: &str| format!("pm.variables.get(\"{variable}\")");
+    match token_variable(route) {
+        Some(variable) => Some((is_set(variable), 400)),
+        None => needs_client(route).then(|| (is_set("client_secret"), 401)),
+    }
 }
 
 fn checks(route: &Route<'_>) -> Vec<String> {
@@ -49,6 +53,12 @@ fn checks(route: &Route<'_>) -> Vec<String> {
     lines
 }
 
+/// Whether a later request can use the id of what was created.
+fn has_id(route: &Route<'_>) -> bool {
+    let members = route.success_content().and_then(|(_, schema)| route.members_of(schema));
+    members.is_some_and(|(members, _)| members.contains_key("id"))
+}
+
 /// Keeps the values that later requests need.
 fn kept(route: &Route<'_>, variation: Variation) -> Vec<String> {
     let keep = |name: &str, value: &str| format!("pm.collectionVariables.set(\"{name}\", {value});");
@@ -61,7 +71,7 @@ fn kept(route: &Route<'_>, variation: Variation) -> Vec<String> {
             "const other = pm.response.json().items.find((session) => !session.current);".into(),
             format!("if (other) {}", keep("session_id", "other.id")),
         ],
-        _ if route.success().0 == 201 => vec![keep(&route.id_variable(), "pm.response.json().id")],
+        _ if route.success().0 == 201 && has_id(route) => vec![keep(&route.id_variable(), "pm.response.json().id")],
         _ => Vec::new(),
     }
 }

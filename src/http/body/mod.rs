@@ -4,6 +4,7 @@
 //! that order and all but the body finish at once, so the client gets the first refusal.
 
 mod object;
+pub(crate) mod posted;
 
 use std::future::Ready;
 use std::pin::Pin;

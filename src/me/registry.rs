@@ -1,0 +1,135 @@
+//! Creates accounts for people who sign up.
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{Error, FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use crate::accounts::model::{Email, FullName, password_is_email};
+use crate::accounts::store::{self, NewUser, UserRow};
+use crate::attempts::{Attempt, Attempts};
+use crate::audit::{EventType, NewEvent, Origin, Source, insert_event};
+use crate::config::{AccountSettings, SignUpMode};
+use crate::db::{Conn, Db, StoreError, Timestamp};
+use crate::fields::Rejection;
+use crate::http::error::ApiError;
+use crate::one_time_tokens::{OneTimeToken, find_invited, use_invitation};
+use crate::passwords::{NewPassword, Passwords};
+
+pub(super) const SIGN_UP_CLOSED: &str = "Sign-up is closed.";
+
+/// Where accounts are created, and by which rules.
+pub(super) struct Registry {
+    origin: Origin,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    attempts: Data<Attempts>,
+    settings: Data<AccountSettings>,
+}
+
+/// An account that somebody wants. An invitation stands for its address.
+pub(super) struct NewAccount {
+    pub email: Option<Email>,
+    pub password: NewPassword,
+    pub full_name: Option<FullName>,
+    pub invitation: Option<OneTimeToken>,
+}
+
+impl FromRequest for Registry {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            Ok(Self {
+                origin: Origin::extract(&req).await?,
+                db: Data::extract(&req).await?,
+                passwords: Data::extract(&req).await?,
+                attempts: Data::extract(&req).await?,
+                settings: Data::extract(&req).await?,
+            })
+        })
+    }
+}
+
+impl Registry {
+    pub(super) fn mode(&self) -> SignUpMode {
+        self.settings.signup
+    }
+
+    /// Creates an account, if the caller may have it.
+    pub(super) async fn create(&self, wanted: NewAccount) -> Result<UserRow, ApiError> {
+        let begun = self.attempts.begin(&Attempt::to_sign_up(self.origin.ip), Timestamp::now()).await?;
+        let NewAccount { email, password, full_name, invitation } = wanted;
+        let created = async {
+            let email = self.admit(email, invitation.as_ref()).await?;
+            if email.is_password(&password) {
+                let Rejection { kind, message } = password_is_email();
+                return Err(ApiError::invalid("body", "password", kind, &message));
+            }
+            let password_hash = self.passwords.hash(password, self.origin.ip).await?;
+            let now = Timestamp::now();
+            let user = NewUser {
+                email_key: email.key(),
+                email: email.as_str().to_owned(),
+                password_hash,
+                full_name: full_name.map(FullName::into_string),
+                is_active: true,
+                is_admin: false,
+                email_verified: invitation.is_some(),
+                created_at: now,
+                updated_at: now,
+            };
+            self.insert(user, invitation, now).await
+        };
+        let created = created.await;
+        match &created {
+            Ok(_) => begun.signed_up(Timestamp::now()).await,
+            // They reveal whether an account or an invitation exists, so they count against the limit.
+            Err(ApiError::Conflict(_) | ApiError::BadOneTimeToken) => begun.failed(Timestamp::now()).await,
+            Err(_) => {}
+        }
+        created
+    }
+
+    /// The address that the account will have.
+    async fn admit(&self, email: Option<Email>, invitation: Option<&OneTimeToken>) -> Result<Email, ApiError> {
+        match (self.mode(), email, invitation) {
+            (SignUpMode::Closed, ..) => Err(ApiError::Forbidden(SIGN_UP_CLOSED)),
+            (SignUpMode::Invited, _, None) => Err(ApiError::Forbidden("Sign-up needs an invitation.")),
+            (SignUpMode::Open | SignUpMode::Invited, email, Some(token)) => {
+                let (token, now) = (token.clone(), Timestamp::now());
+                let invited = self.db.read(move |conn| find_invited(conn, &token, now)).await?;
+                let invited = invited.and_then(|invited| Email::parse(&invited).ok());
+                let is_for = |invited: &Email| email.is_none_or(|email| email.key() == invited.key());
+                invited.filter(is_for).ok_or(ApiError::BadOneTimeToken)
+            }
+            (SignUpMode::Open, email, None) => email.ok_or(ApiError::BadOneTimeToken),
+        }
+    }
+
+    async fn insert(
+        &self,
+        user: NewUser,
+        invitation: Option<OneTimeToken>,
+        now: Timestamp,
+    ) -> Result<UserRow, ApiError> {
+        let event = NewEvent::new(EventType::SignedUp, &Source::request(self.origin.clone(), None), now);
+        let insert = move |conn: &mut Conn| {
+            // It may have been used while the password was hashed.
+            if let Some(token) = &invitation
+                && use_invitation(conn, token, now)?.is_none()
+            {
+                return Ok(None);
+            }
+            let row = store::insert_user(conn, &user)?;
+            insert_event(conn, &event.clone().by_owner(row.id))?;
+            Ok(Some(row))
+        };
+        match self.db.write(insert).await {
+            Err(StoreError::Taken) => Err(ApiError::Conflict("An account with this e-mail address already exists.")),
+            inserted => inserted?.ok_or(ApiError::BadOneTimeToken),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Ways back into an account: the link that resets a password, and the one that confirms an e-mail address.
+
+mod email_verification;
+mod password_reset;
+mod presenter;
+mod reset_link;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(password_reset::open_password_reset)
+        .service(password_reset::confirm_password_reset)
+        .service(email_verification::open_email_verification)
+        .service(email_verification::confirm_email_verification)
+        .service(reset_link::create_reset_link);
+}
