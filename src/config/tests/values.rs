@@ -55,6 +55,7 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
         "token.secret",
         "token.private_key_file",
         "token.key_encryption_secret",
+        "accounts.link_base_url",
     ];
     for key in KEYS.iter().filter(|key| !may_be_empty.contains(key)) {
         let line = line(&[(&keys::variable_name(key), "")]);
@@ -76,6 +77,8 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("token.session_ttl_seconds", 1, 315_360_000),
     ("token.refresh_grace_seconds", 0, 300),
     ("token.key_rotation_days", 0, 3650),
+    ("accounts.verification_ttl_seconds", 60, 2_592_000),
+    ("accounts.invitation_ttl_seconds", 60, 2_592_000),
     ("password.bcrypt_cost", 4, 31),
     ("password.hash_threads", 0, 1024),
     ("password.queue_length", 1, 4096),
