@@ -90,7 +90,8 @@ impl Grants<'_> {
     ) -> Result<LiveSession, OAuthError> {
         let PasswordRequest { email_key, password, scope } = asked;
         for _ in 0..MAX_COMPARISONS {
-            let (user, renewed_hash) = self.check_password((email_key.clone(), password.clone()), client, &origin).await?;
+            let (user, renewed_hash) =
+                self.check_password((email_key.clone(), password.clone()), client, &origin).await?;
             let log_in = LogIn { user, renewed_hash, asked: scope.clone(), origin: origin.clone() };
             if let Some(session) = self.sessions.open(log_in, client, Timestamp::now()).await? {
                 return Ok(session);

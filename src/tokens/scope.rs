@@ -62,7 +62,11 @@ impl Scopes {
     pub(crate) fn parse(self, text: &str) -> Result<ScopeSet, UnknownScope> {
         let asked = ScopeSet(text.to_owned());
         let is_known = |name: &str| self.names().any(|known| known == name);
-        if asked.names().all(is_known) { Ok(self.of(|scope| asked.contains(scope.name))) } else { Err(UnknownScope(self)) }
+        if asked.names().all(is_known) {
+            Ok(self.of(|scope| asked.contains(scope.name)))
+        } else {
+            Err(UnknownScope(self))
+        }
     }
 
     /// All scopes that an account may have.

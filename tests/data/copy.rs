@@ -212,7 +212,7 @@ fn a_target_with_data_is_refused_and_left_alone() {
     let before = dump_sqlite(&path);
     for arguments in [&["copy", "--to", &sqlite_url(&path)][..], &["copy", "--resume", "--to", &sqlite_url(&path)]] {
         let line = home.run(arguments, "").expect_failure();
-        assert!(line.contains("users") && line.contains("target.db"), "{line}");
+        assert!(line.contains("events") && line.contains("target.db"), "{line}");
         assert_same(&before, &dump_sqlite(&path));
     }
 }
