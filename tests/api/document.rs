@@ -118,7 +118,7 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("GET", "/me/sessions", ada.request("GET", "/me/sessions").send()),
         ("GET", "/me/activity", ada.get("/me/activity")),
         ("GET", "/me/activity", ada.get("/me/activity?limit=1")),
-        ("GET", "/audit", server.admin("root@example.com").get("/audit")),
+        ("GET", "/audit", server.admin("eve@example.com").get("/audit")),
         ("PATCH", "/me", ada.patch("/me", json!({"full_name": null}))),
         ("GET", "/me", ada.get("/me")),
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),
