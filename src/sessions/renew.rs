@@ -8,15 +8,15 @@ use super::revocations::store::{Ended, Which};
 use super::rotation::{Verdict, judge};
 use super::store::{self, SessionRow};
 use super::{Lives, Sessions};
-use crate::accounts::store::{self as accounts, UserRow};
+use crate::accounts::store as accounts;
 use crate::audit::{EventType, NewEvent, Origin, Source};
 use crate::clients::{Client, Grant};
-use crate::db::{Conn, StoreError, Timestamp};
+use crate::db::{Conn, Id, StoreError, Timestamp};
 use crate::tokens::scope::ScopeSet;
 
 /// The outcome of a refresh inside the transaction.
 enum Refreshed {
-    Renewed { user: UserRow, client: Client, granted: ScopeSet, generation: i64 },
+    Renewed { user_id: Id, is_admin: bool, client: Client, granted: ScopeSet, generation: i64 },
     Refused(SessionError),
     Stolen(Vec<Ended>),
 }
@@ -51,12 +51,12 @@ impl Sessions {
             })
             .await?;
         match refreshed {
-            Refreshed::Renewed { user, client, granted, generation } => {
+            Refreshed::Renewed { user_id, is_admin, client, granted, generation } => {
                 // A refresh does not restore rights that were withdrawn since.
-                let may_have = client.may_have(&granted.intersection(&self.scopes.of_user(user.is_admin)));
+                let may_have = client.may_have(&granted.intersection(&self.scopes.of_user(is_admin)));
                 let scope = request.asked.map_or(may_have.clone(), |asked| asked.intersection(&may_have));
                 let token = RefreshToken { generation, ..request.token };
-                Ok(LiveSession { user_id: user.id, client, token, scope, written_at: now })
+                Ok(LiveSession { user_id, client, token, scope, written_at: now })
             }
             Refreshed::Refused(error) => Err(error),
             Refreshed::Stolen(ended) => {
@@ -104,7 +104,8 @@ fn refresh_in(
         }
         // `None`: another replica won the race. Judge the token again.
         if let Some(generation) = renew(conn, &session, verdict, lives, now)? {
-            return Ok(Refreshed::Renewed { user, client: client.clone(), granted, generation });
+            let (user_id, is_admin) = (user.id, user.is_admin);
+            return Ok(Refreshed::Renewed { user_id, is_admin, client: client.clone(), granted, generation });
         }
     }
 }
