@@ -140,7 +140,7 @@ fn no_event_holds_a_password_a_token_or_a_hash() {
     for secret in &secrets {
         assert!(!text.contains(secret.as_str()), "{secret} in {text}");
         // The signature of a token, the digits of a hash.
-        let end = secret.rsplit(['.', '$']).next().expect("a part");
+        let end = secret.rsplit(if secret.starts_with('$') { '$' } else { '.' }).next().expect("a part");
         assert!(!text.contains(end), "{end} in {text}");
     }
     assert!(secrets.len() > 15 && !text.contains("@example.com"), "{text}");
