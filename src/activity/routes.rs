@@ -43,7 +43,7 @@ pub(super) async fn list_activity(
 /// List the audit trail
 ///
 /// The events of all accounts, clients and keys, newest first.
-#[utoipa::path(tag = "admin", params(Admin, AuditQuery), responses((status = 200, description = "A page of events.", body = EventPage)))]
+#[utoipa::path(tag = "administration", params(Admin, AuditQuery), responses((status = 200, description = "A page of events.", body = EventPage)))]
 #[get("/audit")]
 pub(super) async fn list_audit(
     _admin: Admin,

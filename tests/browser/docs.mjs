@@ -246,7 +246,7 @@ onDocs('a link to an operation opens it, ready to be tried out', async (docs) =>
 
 onDocs('the groups stand in the order in which they are needed, and say what they are', async (docs) => {
   const tags = await docs.page.locator('.opblock-tag').evaluateAll((tags) => tags.map((tag) => tag.dataset.tag));
-  assert.deepEqual(tags, ['accounts', 'oauth', 'posts', 'admin', 'operations']);
+  assert.deepEqual(tags, ['accounts', 'oauth', 'posts', 'administration', 'operations']);
   const first = docs.page.locator('.opblock .opblock-summary-path').first();
   assert.equal(await first.getAttribute('data-path'), '/signup');
   await docs.page.locator('.info').getByText('First steps').waitFor();

@@ -50,9 +50,8 @@ pub(crate) struct OAuthProblem {
     tags(
         (name = "accounts", description = "Sign up, and manage your account and its sessions."),
         (name = "oauth", description = "Log in, refresh and log out: the OAuth2 endpoints. For first-party apps only (RFC 9700 §2.4)."),
-        (name = "administration", description = "Manage the accounts of others. For admins only: these routes need the scope `admin`."),
         (name = "posts", description = "A sample resource: anyone can read posts, and authors can change theirs."),
-        (name = "admin", description = "For admins. Requires the scope `admin`."),
+        (name = "administration", description = "For admins only: these routes need the scope `admin`."),
         (name = "operations", description = "Health checks and documentation, for the operator of the service."),
     ),
 )]
