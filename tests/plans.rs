@@ -52,8 +52,7 @@ const REVOCATIONS_ID: Index = ("revocations_pkey", "revocations USING INDEX sqli
 const REVOCATIONS_SINCE: Index = ("revocations_position", "INDEX revocations_position");
 const REVOCATIONS_OVER: Index = ("revocations_expires_at", "INDEX revocations_expires_at");
 const EVENTS_NEWEST: Index = ("Backward using events_pkey on events", "events USING INTEGER PRIMARY KEY");
-// For an account and a type, PostgreSQL sorts the events of the account.
-const EVENTS_USER: Index = ("events_user_id", "events USING INDEX events_user_id");
+const EVENTS_USER: Index = ("events_user_id on events", "events USING INDEX events_user_id");
 const EVENTS_KIND: Index = ("events_kind on events", "events USING INDEX events_kind");
 const EVENTS_AT: Index = ("events_at on events", "INDEX events_at");
 

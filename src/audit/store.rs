@@ -128,20 +128,23 @@ pub(crate) fn list_events(conn: &mut Conn, filter: Filter, page: Page) -> Result
         Some(since) => (find_first_id(conn, since)?, since),
         None => (0, Timestamp::from_millis(i64::MIN)),
     };
-    let (below, condition, order) = match (index_of(filter), &*conn) {
-        (None, _) => ("id < $1 AND", String::new(), "id DESC".to_owned()),
-        (Some(column), Conn::Sqlite(_)) => ("id < $1 AND", format!("AND {column} = $4"), "id DESC".to_owned()),
+    // SQLite numbers parameters in the order in which they appear.
+    let by_id = "id < $1 AND id >= $2 AND at + 0 >= $3";
+    let (range, order) = match (index_of(filter), &*conn) {
+        (None, _) => (by_id.to_owned(), "id DESC".to_owned()),
+        (Some(column), Conn::Sqlite(_)) => (format!("{by_id} AND {column} = $4"), "id DESC".to_owned()),
         // As for the posts of an author: with `=`, PostgreSQL may walk the newest events of all for those of one.
         (Some(column), Conn::Postgres(_)) => {
-            ("", format!("AND {column} >= $4 AND ({column}, id) < ($4, $1)"), format!("{column} DESC, id DESC"))
+            let range = format!("({column}, id) < ($4, $1) AND ({column}, id) >= ($4, $2) AND at + 0 >= $3");
+            (range, format!("{column} DESC, id DESC"))
         }
     };
-    // `kind || ''` and `at + 0` use no index: that of the account, or of the ids, has fewer rows to look at.
-    let also = if filter.user_id.is_some() && filter.kind.is_some() { "AND kind || '' = $5" } else { "" };
+    // Neither `COALESCE(kind = ...)` nor `at + 0` uses an index: that of the account, or of the ids, has fewer rows to look
+    // at. PostgreSQL guesses that every other event has the type, and so reads them in the order of the index until the
+    // page is full; of a plain comparison it guesses that few have it, and collects and sorts all events of the account.
+    let also = if filter.user_id.is_some() && filter.kind.is_some() { "AND COALESCE(kind = $5, FALSE)" } else { "" };
     let limit = page.limit + 1;
-    let text = format!(
-        "SELECT * FROM events WHERE {below} id >= $2 AND at + 0 >= $3 {condition} {also} ORDER BY {order} LIMIT {limit}"
-    );
+    let text = format!("SELECT * FROM events WHERE {range} {also} ORDER BY {order} LIMIT {limit}");
     let mut statement: Statement = sql_query(text).into_boxed();
     statement = statement.bind::<BigInt, _>(before).bind::<BigInt, _>(first).bind::<BigInt, _>(since);
     if let Some(user_id) = filter.user_id {
