@@ -94,13 +94,7 @@ fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError>
     Ok(())
 }
 
-pub(super) fn file(
-    values: &Values,
-    key: &str,
-    path: &Path,
-    dir: &Path,
-    expected: &str,
-) -> Result<(), ConfigError> {
+pub(super) fn file(values: &Values, key: &str, path: &Path, dir: &Path, expected: &str) -> Result<(), ConfigError> {
     let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, &format!("expected {expected}"));
     match fs::metadata(dir.join(path)) {
         Ok(metadata) if metadata.is_dir() => Err(wrong("is a directory")),

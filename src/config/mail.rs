@@ -63,7 +63,11 @@ pub(super) fn check(mail: &MailSettings, values: &Values, dir: &Path) -> Result<
         return folder(mail, values, dir);
     };
     if mail.from.is_none() {
-        return Err(values.fault("mail.from", "is not set, but mail.smtp_url is", "set the address that mails come from"));
+        return Err(values.fault(
+            "mail.from",
+            "is not set, but mail.smtp_url is",
+            "set the address that mails come from",
+        ));
     }
     credentials(mail, url, values)?;
     if let Some(path) = &mail.password_file {

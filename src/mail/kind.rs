@@ -56,6 +56,14 @@ impl Kind {
         }
     }
 
+    /// Whether everything that its letters need stands in the account.
+    pub(super) fn needs_no_content(self) -> bool {
+        match self {
+            Self::EmailVerification | Self::PasswordChanged | Self::PasswordResetDone => true,
+            Self::PasswordReset => false,
+        }
+    }
+
     /// Whether its mails have a link that acts.
     pub(super) fn has_link(self) -> bool {
         match self {

@@ -13,19 +13,19 @@
 //! It sends outside of any transaction. A mail whose sender dies is sent again when its lease is over; the `Message-ID`
 //! stays the same.
 
+mod folder;
 mod kind;
+mod limits;
+mod mailer;
+mod message;
 mod model;
+mod outbox;
+mod smtp;
+pub(crate) mod store;
+mod templates;
+mod turn;
 
-use crate::db::{Conn, StoreError, Timestamp};
 pub(crate) use kind::Kind;
+pub(crate) use mailer::{MailError, Mailer, Told};
 pub(crate) use model::{Compose, Composers, Desk, Letter, NewMail, Queued, to_owner};
-
-/// Where mails are queued. Features take it as `Data<Outbox>`.
-pub(crate) struct Outbox {}
-
-impl Outbox {
-    /// Inside a write: queues a mail.
-    pub(crate) fn queue(&self, _conn: &mut Conn, _mail: &NewMail, _now: Timestamp) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
+pub(crate) use outbox::{Outbox, is_repeatable};
