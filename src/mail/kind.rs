@@ -75,7 +75,8 @@ impl Kind {
     /// The values, beside the link, that its letters have for the templates, each with a sample.
     pub(super) fn values(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::PasswordReset | Self::EmailVerification | Self::PasswordChanged | Self::PasswordResetDone => &[],
+            Self::PasswordReset | Self::EmailVerification => &[],
+            Self::PasswordChanged | Self::PasswordResetDone => &[("at", "2026-11-21 20:58 UTC")],
         }
     }
 }
