@@ -177,7 +177,15 @@ fn fill(home: &Home) {
          SELECT 'email_verification', author_id, {hash}, 'x@example.com', 0, {now}, {} FROM posts",
         over("id")
     ));
-    // Most were sent long ago, some an hour ago at most, and some wait; one in a thousand is to be forgotten, or given up.
+    fill_outbox(home, now, later);
+    if is_postgres {
+        home.database.execute("ANALYZE");
+    }
+}
+
+/// Most mails were sent long ago, some in the last hour, and some wait; one in a thousand is to be forgotten, or given up.
+fn fill_outbox(home: &Home, now: i64, later: i64) {
+    let is_postgres = is_postgres(&home.database.url());
     let (day, hour) = (86_400_000, 1_800_000);
     let ended = format!(
         "CASE WHEN id % 1000 = 0 THEN 1000 WHEN id % 10 = 1 THEN NULL WHEN id < 1100 AND id % 100 = 2 \
@@ -191,9 +199,6 @@ fn fill(home: &Home) {
          '<' || id || '@x>', {now} - {day}, CASE WHEN id = 101 THEN 1000 ELSE {now} END, {later}, 1, {recipient}, \
          {now} - {day}, {ended}, TRUE FROM posts"
     ));
-    if is_postgres {
-        home.database.execute("ANALYZE");
-    }
 }
 
 fn is_postgres(url: &str) -> bool {
