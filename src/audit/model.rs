@@ -21,7 +21,11 @@ pub(crate) enum EventType {
     SignedUp,
     /// An account was created by an admin or a command.
     UserCreated,
+    /// An admin changed something that has no type of its own.
+    UserChanged,
     PasswordChanged,
+    /// An admin or a command made a link that resets the password.
+    ResetLinkMade,
     PasswordReset,
     EmailChanged,
     EmailVerified,
@@ -36,7 +40,7 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::LogIn,
         Self::LogInRefused,
         Self::LogOut,
@@ -44,7 +48,9 @@ impl EventType {
         Self::SessionEnded,
         Self::SignedUp,
         Self::UserCreated,
+        Self::UserChanged,
         Self::PasswordChanged,
+        Self::ResetLinkMade,
         Self::PasswordReset,
         Self::EmailChanged,
         Self::EmailVerified,
@@ -67,7 +73,9 @@ impl EventType {
             Self::SessionEnded => "session_ended",
             Self::SignedUp => "signed_up",
             Self::UserCreated => "user_created",
+            Self::UserChanged => "user_changed",
             Self::PasswordChanged => "password_changed",
+            Self::ResetLinkMade => "reset_link_made",
             Self::PasswordReset => "password_reset",
             Self::EmailChanged => "email_changed",
             Self::EmailVerified => "email_verified",

@@ -17,6 +17,7 @@ use crate::config::PasswordSettings;
 use crate::metrics;
 use compare::{Comparer, PasswordTask};
 use formats::KeptHash;
+pub(crate) use formats::NO_PASSWORD;
 pub(crate) use policy::NewPassword;
 pub(crate) use queue::Busy;
 use queue::Queue;

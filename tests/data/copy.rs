@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{Home, PASSWORD, Server, until};
 
 /// Every table with its columns as texts; the second list is of those that hold bytes.
-const TABLES: [(&str, &str, &[&str], &[&str]); 10] = [
+const TABLES: [(&str, &str, &[&str], &[&str]); 11] = [
     (
         "users",
         "id",
@@ -37,6 +37,7 @@ const TABLES: [(&str, &str, &[&str], &[&str]); 10] = [
         &["hash"],
     ),
     ("deleted_users", "id", &["id"], &[]),
+    ("first_admin", "number", &["created_at"], &[]),
     ("posts", "id", &["title", "content", "author_id", "revision", "created_at", "updated_at"], &[]),
     (
         "sessions",
