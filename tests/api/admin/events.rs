@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::path_of;
+use crate::audit::whole::without_events;
 use crate::support::{Actor, Answer, Server};
 
 const BROWSER: &str = "Browser/1.0 (Test)";
@@ -66,6 +67,28 @@ fn every_act_of_an_admin_is_recorded_with_the_admin_as_the_actor() {
     send(&root, "DELETE", &path, "delete", &json!({})).expect(204);
     assert_eq!(told(&root, id, "delete"), event("user_deleted", json!({"sessions_ended": 1})));
     assert_eq!(told(&root, id, "link"), event("reset_link_made", json!({})), "it outlives the account");
+}
+
+#[test]
+fn an_act_that_cannot_be_recorded_does_not_happen() {
+    let server = Server::start();
+    let (root, bob) = (server.admin("root@example.com"), server.sign_up("bob@example.com"));
+    let path = path_of(&bob);
+    let before = root.get(&path).expect_json(200);
+    without_events(&server, || {
+        root.post("/users", json!({"email": "new@example.com"})).expect_error(500);
+        root.post(&format!("{path}/reset-link"), json!({})).expect_error(500);
+        for change in [json!({"full_name": "Bob"}), json!({"is_admin": true}), json!({"is_active": false})] {
+            root.patch(&path, change).expect_error(500);
+        }
+        root.delete(&format!("{path}/sessions")).expect_error(500);
+        root.delete(&path).expect_error(500);
+    });
+    assert_eq!(root.get(&path).expect_json(200), before);
+    bob.get("/me").expect(200);
+    root.post("/users", json!({"email": "new@example.com"})).expect(201);
+    let tokens = "SELECT CAST(COUNT(*) AS TEXT) AS value FROM one_time_tokens";
+    assert_eq!(server.home.database.text(tokens), "0");
 }
 
 #[test]
