@@ -36,7 +36,7 @@ pub(super) async fn create_user(
     let Json(UserCreation { email, password, full_name, is_admin, email_verified }) = body;
     admin.check_again(&sessions)?;
     let password_hash = match password {
-        Some(password) => passwords.hash(password, origin.ip).await?,
+        Some(chosen) => passwords.hash(chosen, origin.ip).await.map_err(|fault| fault.in_field("password"))?,
         None => NO_PASSWORD.to_owned(),
     };
     let now = Timestamp::now();

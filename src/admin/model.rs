@@ -6,11 +6,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::accounts::User;
 use crate::accounts::admins::store::Part;
-use crate::accounts::model::{Email, FullName, password_is_email};
+use crate::accounts::model::{Email, FullName};
 use crate::db::Id;
 use crate::db::page::Page;
 use crate::fields::{Change, Field, Fields, FromFields, Rejection, text_of_length};
-use crate::passwords::NewPassword;
+use crate::passwords::{ChosenPassword, NewPassword};
 use crate::sessions::acts::Changes;
 use crate::unicode::without_case;
 
@@ -75,7 +75,7 @@ impl UserQuery {
 }
 
 /// An account to create.
-#[derive(Debug, ToSchema)]
+#[derive(ToSchema)]
 #[schema(as = NewUser, example = json!({
     "email": "grace@example.com", "password": "correct horse battery staple", "full_name": "Grace Hopper",
     "is_admin": false, "email_verified": false,
@@ -83,9 +83,10 @@ impl UserQuery {
 pub(super) struct UserCreation {
     /// The e-mail address to log in with; neither its case nor its Unicode form matters.
     pub email: Email,
-    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused. Without one, nobody can log in until
-    /// the owner has set one by a reset link.
-    pub password: Option<NewPassword>,
+    /// 8 to 72 bytes in UTF-8. What is easy to guess, or contains the name or the e-mail address, is refused. Without one,
+    /// nobody can log in until the owner has set one by a reset link.
+    #[schema(value_type = Option<NewPassword>)]
+    pub password: Option<ChosenPassword>,
     /// The display name.
     pub full_name: Option<FullName>,
     /// Whether the account may have the scope `admin`. Default: false.
@@ -98,12 +99,15 @@ impl FromFields for UserCreation {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email: Option<Email> = fields.required("email");
         let password: Option<Option<NewPassword>> = fields.optional("password");
-        let (full_name, is_admin) = (fields.optional("full_name"), fields.optional("is_admin"));
-        let email_verified = fields.optional("email_verified");
+        let full_name: Option<Option<FullName>> = fields.optional("full_name");
+        let (is_admin, email_verified) = (fields.optional("is_admin"), fields.optional("email_verified"));
         let (email, password) = (email?, password?);
-        if password.as_ref().is_some_and(|password| email.is_password(password)) {
-            return fields.refuse("password", password_is_email());
-        }
+        let name = full_name.iter().flatten().next().map(FullName::as_str);
+        let chosen = password.map(|password| ChosenPassword::of(email.as_str(), name, password)).transpose();
+        let password = match chosen {
+            Ok(password) => password,
+            Err(rejection) => return fields.refuse("password", rejection),
+        };
         let (full_name, is_admin) = (full_name?, is_admin?);
         Some(Self { email, password, full_name, is_admin, email_verified: email_verified? })
     }

@@ -173,9 +173,10 @@ impl Keyfob {
         if routes.begin_with(root_path) {
             return Err(StartError::RootPath(root_path.clone()));
         }
+        // Before the database is touched: a list of breached passwords that cannot be used stops the start.
+        let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
-        let passwords = Data::new(Passwords::start(&settings.password)?);
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
         let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
@@ -286,7 +287,7 @@ mod tests {
             .await,
             503
         );
-        let mut passwords = Passwords::start(&settings.password).expect("threads");
+        let mut passwords = Passwords::start(&settings.password, &settings.token.issuer).expect("threads");
         passwords.end_threads();
         assert_eq!(
             readiness(&keyfob, |cfg| {

@@ -6,6 +6,8 @@ use std::path::Path;
 use super::values::Values;
 use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings};
 
+const PEM: &str = "expected a PEM file";
+
 /// Checks the settings against each other, and the files they name; relative paths start at `dir`.
 pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
     tls_pair(settings, values, dir)?;
@@ -14,7 +16,11 @@ pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<
     traces_are_known(settings, values)?;
     key_source(&settings.token, values)?;
     if let Some(path) = &settings.token.private_key_file {
-        file(values, "token.private_key_file", path, dir)?;
+        file(values, "token.private_key_file", (path, PEM), dir)?;
+    }
+    if let Some(path) = &settings.password.breached_file {
+        let expected = "expected a file with a sorted line for each SHA-1";
+        file(values, "password.breached_file", (path, expected), dir)?;
     }
     Ok(())
 }
@@ -32,8 +38,8 @@ fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), Conf
             Err(values.fault("server.tls_key", fault, "set both or neither"))
         }
         (Some(cert), Some(key)) => {
-            file(values, "server.tls_cert", cert, dir)?;
-            file(values, "server.tls_key", key, dir)
+            file(values, "server.tls_cert", (cert, PEM), dir)?;
+            file(values, "server.tls_key", (key, PEM), dir)
         }
     }
 }
@@ -91,8 +97,8 @@ fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError>
     Ok(())
 }
 
-fn file(values: &Values, key: &str, path: &Path, dir: &Path) -> Result<(), ConfigError> {
-    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, "expected a PEM file");
+fn file(values: &Values, key: &str, (path, expected): (&Path, &str), dir: &Path) -> Result<(), ConfigError> {
+    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, expected);
     match fs::metadata(dir.join(path)) {
         Ok(metadata) if metadata.is_dir() => Err(wrong("is a directory")),
         Ok(_) => Ok(()),

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use super::failure::Failure;
 use super::problem::Problem;
 use crate::db::StoreError;
-use crate::fields::Fault;
+use crate::fields::{Fault, Rejection};
 
 /// Why a request outside the OAuth endpoints was refused.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,12 @@ pub enum ApiError {
 impl ApiError {
     /// One fault in one field.
     pub(crate) fn invalid(place: &str, name: &str, kind: &'static str, message: &str) -> Self {
-        Self::InvalidFields(vec![Fault { loc: vec![place.into(), name.into()], msg: message.into(), kind }])
+        Self::InvalidFields(vec![Fault::new(place, name, Rejection::new(kind, message))])
+    }
+
+    /// A field of the body was refused after the others had been read.
+    pub(crate) fn refused(name: &str, rejection: Rejection) -> Self {
+        Self::InvalidFields(vec![Fault::new("body", name, rejection)])
     }
 
     /// A fault in the service; its cause is logged, never sent.

@@ -44,6 +44,7 @@ mod misnamed;
 mod notes;
 mod operations;
 mod password_forms;
+mod password_rules;
 mod password_work;
 mod postman;
 mod posts;

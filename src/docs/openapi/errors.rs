@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, Respo
 
 use super::SCHEME;
 use super::examples::{problem_example, resolve};
-use crate::fields::Fault;
+use crate::fields::{Fault, Rejection};
 use crate::http::body::BodyLimit;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
@@ -178,7 +178,7 @@ fn fault_of_parameter(operation: &Operation) -> Option<Fault> {
 }
 
 fn fault(place: &str, name: &str, kind: &'static str, msg: &str) -> Fault {
-    Fault { loc: vec![place.to_owned(), name.to_owned()], msg: msg.to_owned(), kind }
+    Fault::new(place, name, Rejection::new(kind, msg))
 }
 
 fn required_scope(operation: &Operation) -> String {
