@@ -33,7 +33,7 @@ use crate::posts::model::Post;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::scope::{ADMIN, Scopes};
-use crate::{activity, me, oauth, posts, recovery};
+use crate::{activity, admin, me, oauth, posts, recovery};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,7 @@ pub(crate) const SCOPES: Scopes = Scopes(&[me::SCOPE, posts::SCOPE, ADMIN]);
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
+        .configure(admin::configure)
         .configure(recovery::configure)
         .configure(activity::routes::configure)
         .configure(oauth::routes::configure)
@@ -178,9 +179,10 @@ impl Keyfob {
         if routes.begin_with(&settings.server.root_path) {
             return Err(StartError::RootPath(settings.server.root_path));
         }
+        // Before the database is touched: a list of breached passwords that cannot be used stops the start.
+        let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
-        let passwords = Data::new(Passwords::start(&settings.password)?);
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
         let now = Timestamp::now();
         let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, now).await;
@@ -296,7 +298,7 @@ mod tests {
             .await,
             503
         );
-        let mut passwords = Passwords::start(&settings.password).expect("threads");
+        let mut passwords = Passwords::start(&settings.password, &settings.token.issuer).expect("threads");
         passwords.end_threads();
         assert_eq!(
             readiness(&keyfob, |cfg| {

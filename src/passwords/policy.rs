@@ -42,8 +42,12 @@ impl NewPassword {
         Ok(Self(composed))
     }
 
-    pub(crate) fn expose(&self) -> &SecretString {
+    pub(super) fn expose(&self) -> &SecretString {
         &self.0
+    }
+
+    pub(super) fn into_secret(self) -> SecretString {
+        self.0
     }
 }
 
