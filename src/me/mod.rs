@@ -1,6 +1,7 @@
 //! Sign-up, profiles, and the caller's own account and sessions. One file per use case, with its input and its handler.
 
 mod account;
+mod email;
 mod error;
 mod invitation;
 mod owner;
@@ -31,6 +32,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(account::update_me)
         .service(account::delete_me)
         .service(password::change_password)
+        .service(email::change_email)
         .service(sessions::list_sessions)
         .service(sessions::end_session)
         .service(sessions::end_other_sessions);

@@ -2,6 +2,11 @@
 
 use std::cmp::Ordering;
 
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -40,6 +45,16 @@ impl NewPassword {
             return Err(Rejection::new("value_error", "This password is too common: choose another"));
         }
         Ok(Self(composed))
+    }
+
+    /// A password that nobody knows: whoever owns the account needs a reset to log in.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub(crate) fn unknown() -> Result<Self, Unspecified> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        rand::fill(&mut *bytes)?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(*bytes).into()))
     }
 
     pub(crate) fn expose(&self) -> &SecretString {

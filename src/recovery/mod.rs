@@ -1,5 +1,7 @@
-//! Ways back into an account: the link that resets a password, and the one that confirms an e-mail address.
+//! Links that act on an account: they reset its password, confirm its e-mail address, or change the address and undo that.
 
+mod email_change;
+mod email_undo;
 mod email_verification;
 mod password_reset;
 mod presenter;
@@ -12,5 +14,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(password_reset::confirm_password_reset)
         .service(email_verification::open_email_verification)
         .service(email_verification::confirm_email_verification)
+        .service(email_change::open_email_change)
+        .service(email_change::confirm_email_change)
+        .service(email_undo::open_email_undo)
+        .service(email_undo::undo_email_change)
         .service(reset_link::create_reset_link);
 }

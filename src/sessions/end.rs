@@ -49,6 +49,27 @@ impl Sessions {
             .await
     }
 
+    /// Writes on behalf of a caller who has confirmed it with the password, if the account still has the hash that the
+    /// password was compared with. `None`: it has another.
+    pub(crate) async fn write_as_owner<T, F>(
+        &self,
+        caller: Caller,
+        compared_hash: String,
+        work: F,
+    ) -> Result<Result<Option<T>, CallerGone>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn, UserRow) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.write_as(
+            caller,
+            move |conn, user| {
+                if user.password_hash == compared_hash { work(conn, user).map(Some) } else { Ok(None) }
+            },
+        )
+        .await
+    }
+
     /// Changes the caller's account and ends its sessions, except one, if the account still has the hash that the
     /// password was compared with. Returns whether it has.
     pub(crate) async fn change_account<F>(
@@ -63,13 +84,10 @@ impl Sessions {
         F: Fn(&mut Conn, Timestamp) -> Result<(), StoreError> + Send + 'static,
     {
         let changed = self
-            .write_as(caller, move |conn, user| {
-                if user.password_hash != compared_hash {
-                    return Ok(None);
-                }
+            .write_as_owner(caller, compared_hash, move |conn, user| {
                 let ended = end_sessions(conn, Which::AllOf { user_id: user.id, except }, now)?;
                 change(conn, now)?;
-                Ok(Some(ended))
+                Ok(ended)
             })
             .await?;
         Ok(changed.map(|ended| ended.inspect(|ended| self.revocations.add(ended, now)).is_some()))
@@ -133,7 +151,8 @@ pub(crate) async fn end_sessions_of_user(
     .await
 }
 
-/// Ends sessions and, if there were any, records the event: with the id of one, or the number of several.
+/// Ends sessions and, if there were any, records the event: with the id of one, or the number of several. With all
+/// sessions, the links that the account was sent end as well.
 pub(crate) fn end_with_event(
     conn: &mut Conn,
     which: Which,
@@ -141,6 +160,9 @@ pub(crate) fn end_with_event(
     now: Timestamp,
 ) -> Result<Vec<Ended>, StoreError> {
     let ended = end_sessions(conn, which, now)?;
+    if let Which::AllOf { user_id, .. } = which {
+        accounts::end_tokens(conn, user_id)?;
+    }
     match ended.as_slice() {
         [] => {}
         [one] => insert_event(conn, &event.in_session(one.session_id))?,

@@ -65,7 +65,14 @@ fn a_second_mark_or_one_of_another_encoding_is_400() {
 }
 
 /// The routes with a body that need no credentials.
-const OPEN_ROUTES: [&str; 4] = ["/signup", "/invitation", "/password-reset/confirm", "/email-verification/confirm"];
+const OPEN_ROUTES: [&str; 6] = [
+    "/signup",
+    "/invitation",
+    "/password-reset/confirm",
+    "/email-verification/confirm",
+    "/email-change/confirm",
+    "/email-change/undo",
+];
 
 /// `{}` under gzip.
 const PACKED_JSON: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00";
