@@ -1,6 +1,7 @@
 //! The whole service: opened from settings, then served, or added to another actix-web application.
 
 mod background;
+mod mail;
 mod serve;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use self::background::{Background, Work};
 use crate::accounts::email_keys;
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::attempts::Attempts;
-use crate::config::{AccountSettings, Settings};
+use crate::config::{AccountSettings, Environment, Settings};
 use crate::db::{Db, Lookup, OpenError, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
@@ -23,6 +24,7 @@ use crate::http::error::ApiError;
 use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
+use crate::mail::{Desk, MailError, Mailer, Outbox, Told};
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
 use crate::one_time_tokens::links::Links;
 use crate::operations::health;
@@ -64,6 +66,9 @@ pub enum StartError {
     /// `server.root_path` begins like the service's own paths, so requests with and without the prefix look alike.
     #[error("server.root_path {0}: it conflicts with paths of the service; set another prefix")]
     RootPath(String),
+    /// Mails cannot be sent with these settings.
+    #[error("{0}")]
+    Mail(String),
     /// The system refused a thread or a socket.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -99,6 +104,8 @@ struct Parts {
     attempts: Data<Attempts>,
     accounts: Data<AccountSettings>,
     links: Data<Links>,
+    outbox: Data<Outbox>,
+    mailer: Arc<Mailer>,
     proxies: Data<TrustedProxies>,
     document: Data<Document>,
     routes: Data<Routes>,
@@ -161,6 +168,24 @@ fn document(settings: &Settings) -> Document {
     }
 }
 
+impl From<MailError> for StartError {
+    fn from(error: MailError) -> Self {
+        Self::Mail(error.to_string())
+    }
+}
+
+/// What sends mails.
+fn mailer(settings: &Settings, db: &Db, outbox: &Data<Outbox>, sessions: &Sessions) -> Result<Mailer, MailError> {
+    let told = Told {
+        outbox: outbox.clone().into_inner(),
+        desk: Desk { links: Links::new(&settings.accounts, &settings.token), accounts: settings.accounts.clone() },
+        composers: mail::COMPOSERS,
+        recipients_key: sessions.derive_key("recipients of mails"),
+        shows_links: settings.environment == Environment::Development,
+    };
+    Mailer::open(&settings.mail, db, told)
+}
+
 impl Keyfob {
     /// Opens the database, runs pending migrations, and loads the keys, creating them at the first startup.
     ///
@@ -181,6 +206,8 @@ impl Keyfob {
         let naming_key = sessions.derive_key("failed attempts");
         let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
         let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
+        let outbox = Data::new(Outbox::new(&settings.token).map_err(|error| StartError::Keys(error.to_string()))?);
+        let mailer = Arc::new(mailer(&settings, &db, &outbox, &sessions)?);
         Ok(Self(Arc::new(Parts {
             background: Background::start(Work {
                 db: db.clone(),
@@ -188,7 +215,10 @@ impl Keyfob {
                 attempts: attempts.clone().into_inner(),
                 passwords: passwords.clone().into_inner(),
                 audit: settings.audit.clone(),
+                mailer: Arc::clone(&mailer),
             })?,
+            outbox,
+            mailer,
             passwords,
             attempts,
             accounts: Data::new(settings.accounts.clone()),
@@ -233,6 +263,7 @@ impl Keyfob {
             .app_data(parts.attempts.clone())
             .app_data(parts.accounts.clone())
             .app_data(parts.links.clone())
+            .app_data(parts.outbox.clone())
             .app_data(parts.document.clone())
             .app_data(Data::new(limit))
             .app_data(Data::new(parts.background.pulse()))

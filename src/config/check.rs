@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::values::Values;
-use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings};
+use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings, mail};
+
+const PEM: &str = "a PEM file";
 
 /// Checks the settings against each other, and the files they name; relative paths start at `dir`.
 pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
@@ -13,8 +15,9 @@ pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<
     metrics_address(settings, values)?;
     traces_are_known(settings, values)?;
     key_source(&settings.token, values)?;
+    mail::check(&settings.mail, values, dir)?;
     if let Some(path) = &settings.token.private_key_file {
-        file(values, "token.private_key_file", path, dir)?;
+        file(values, "token.private_key_file", path, dir, PEM)?;
     }
     Ok(())
 }
@@ -32,8 +35,8 @@ fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), Conf
             Err(values.fault("server.tls_key", fault, "set both or neither"))
         }
         (Some(cert), Some(key)) => {
-            file(values, "server.tls_cert", cert, dir)?;
-            file(values, "server.tls_key", key, dir)
+            file(values, "server.tls_cert", cert, dir, PEM)?;
+            file(values, "server.tls_key", key, dir, PEM)
         }
     }
 }
@@ -91,8 +94,8 @@ fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError>
     Ok(())
 }
 
-fn file(values: &Values, key: &str, path: &Path, dir: &Path) -> Result<(), ConfigError> {
-    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, "expected a PEM file");
+pub(super) fn file(values: &Values, key: &str, path: &Path, dir: &Path, expected: &str) -> Result<(), ConfigError> {
+    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, &format!("expected {expected}"));
     match fs::metadata(dir.join(path)) {
         Ok(metadata) if metadata.is_dir() => Err(wrong("is a directory")),
         Ok(_) => Ok(()),

@@ -11,11 +11,13 @@ mod dotenv;
 mod error;
 mod keys;
 mod layers;
+mod mail;
 mod masked;
 mod postgres_url;
 mod read;
 pub(crate) mod safety;
 mod settings;
+mod smtp_url;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -30,9 +32,10 @@ pub(crate) use layers::log_filter;
 pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
 pub use settings::{
-    AccountSettings, AuditSettings, DatabaseSettings, LogSettings, PasswordSettings, RateLimitSettings, ServerSettings,
-    SessionSettings, Settings, TokenSettings,
+    AccountSettings, AuditSettings, DatabaseSettings, LogSettings, MailSettings, PasswordSettings, RateLimitSettings,
+    Sender, ServerSettings, SessionSettings, Settings, TokenSettings,
 };
+pub use smtp_url::{SmtpSecurity, SmtpUrl};
 use values::Values;
 
 impl Settings {

@@ -4,6 +4,7 @@ mod account;
 mod email;
 mod error;
 mod invitation;
+pub(crate) mod mails;
 mod owner;
 mod password;
 mod profile;

@@ -79,11 +79,24 @@ pub(crate) fn use_change(
 /// Inside the write of a change: notes that it can be undone. `user` is the account before the change.
 pub(crate) fn insert_undo(conn: &mut Conn, user: &UserRow, now: Timestamp) -> Result<(), StoreError> {
     let life = (now, now.plus_seconds(UNDO_TTL_SECONDS));
-    insert_one_more(conn, user.id, user.credential_epoch, user.email.clone(), life).map(drop)
+    insert_undo_token(conn, user.id, user.email.clone(), life).map(drop)
 }
 
-/// Inside a write: makes a token for the earlier address of a change that was made then, if it can still be undone. All
-/// tokens of a change end at the same time.
+/// Until when a change can be undone that was made at that time; `None`: it cannot be undone any more.
+pub(crate) fn find_undo(
+    conn: &mut Conn,
+    user_id: Id,
+    earlier_email: &str,
+    changed_at: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let made = store::list_of_account(conn, user_id, Purpose::EmailChangeUndo.as_str())?;
+    let is_it = |row: &&TokenRow| row.email == earlier_email && row.created_at == changed_at && row.expires_at > now;
+    Ok(made.iter().find(is_it).map(|row| row.expires_at))
+}
+
+/// Inside a write: makes a token for the earlier address, if the change can still be undone. All tokens of a change end
+/// at the same time.
 pub(crate) fn issue_undo(
     conn: &mut Conn,
     user_id: Id,
@@ -91,11 +104,8 @@ pub(crate) fn issue_undo(
     changed_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Issued>, StoreError> {
-    let made = store::list_of_account(conn, user_id, Purpose::EmailChangeUndo.as_str())?;
-    let is_it = |row: &&TokenRow| row.email == earlier_email && row.created_at == changed_at && row.expires_at > now;
-    let Some(row) = made.iter().find(is_it) else { return Ok(None) };
-    let life = (changed_at, row.expires_at);
-    insert_one_more(conn, user_id, row.credential_epoch, earlier_email.to_owned(), life).map(Some)
+    let Some(until) = find_undo(conn, user_id, earlier_email, changed_at, now)? else { return Ok(None) };
+    insert_undo_token(conn, user_id, earlier_email.to_owned(), (changed_at, until)).map(Some)
 }
 
 /// Inside a write: uses the token of an earlier address. Returns the account, which is locked, and that address. Changes
@@ -109,15 +119,15 @@ pub(crate) fn use_undo(
 }
 
 /// Inserts a token beside all that there are.
-fn insert_one_more(
+fn insert_undo_token(
     conn: &mut Conn,
     user_id: Id,
-    epoch: i64,
     email: String,
     life: (Timestamp, Timestamp),
 ) -> Result<Issued, StoreError> {
     let token = generate(Purpose::EmailChangeUndo)?;
-    let holder = Holder::Account { user_id, epoch };
+    // It does not depend on the state of the account.
+    let holder = Holder::Account { user_id, epoch: 0 };
     store::insert_token(conn, &NewToken::new(Purpose::EmailChangeUndo.as_str(), token.hash(), holder, email, life))?;
     Ok(Issued { token, expires_at: life.1 })
 }

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use utoipa::ToSchema;
 
+use super::mails::{CHANGED_AT, EARLIER_EMAIL};
 use super::presenter::{Presenter, refuse};
 use crate::accounts::store as accounts;
 use crate::audit::{EventType, insert_event};
@@ -11,6 +12,7 @@ use crate::fields::{Fields, FromFields};
 use crate::http::body::posted::Posted;
 use crate::http::error::ApiError;
 use crate::http::page::link_page::LinkPage;
+use crate::mail::{Kind, NewMail};
 use crate::one_time_tokens::email_change::{insert_undo, use_change};
 use crate::one_time_tokens::{OneTimeToken, Purpose};
 
@@ -97,10 +99,13 @@ async fn change_email(
     let (begun, _) = presenter.find(Purpose::EmailChange, &token).await?;
     let now = Timestamp::now();
     let event = presenter.event(EventType::EmailChanged, now);
+    let (outbox, language) = (presenter.outbox.clone(), presenter.language);
     let change = move |conn: &mut Conn| {
         let Some((user, new_email)) = use_change(conn, &token, now)? else { return Ok(false) };
         accounts::update_email(conn, user.id, &new_email, now)?;
         insert_undo(conn, &user, now)?;
+        let mail = NewMail::new(Kind::EmailChanged, language).of(user.id).with(EARLIER_EMAIL, &user.email);
+        outbox.queue(conn, &mail.with(CHANGED_AT, now.millis().to_string()), now)?;
         insert_event(conn, &event.clone().by_owner(user.id)).map(|()| true)
     };
     match presenter.db.write(change).await {

@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use utoipa::ToSchema;
 
+use super::mails::ADDRESS;
 use super::presenter::{Presenter, refuse};
 use crate::accounts::store as accounts;
 use crate::audit::{EventType, insert_event};
@@ -12,6 +13,7 @@ use crate::fields::{Fields, FromFields};
 use crate::http::body::posted::Posted;
 use crate::http::error::ApiError;
 use crate::http::page::link_page::LinkPage;
+use crate::mail::{Kind, NewMail};
 use crate::one_time_tokens::email_change::use_undo;
 use crate::one_time_tokens::{OneTimeToken, Purpose};
 use crate::passwords::{NewPassword, Passwords};
@@ -117,11 +119,13 @@ async fn undo_change(
     let hash = passwords.hash(unknown, presenter.origin.ip).await?;
     let now = Timestamp::now();
     let event = presenter.event(EventType::EmailChanged, now).with("undone", true);
+    let (outbox, language) = (presenter.outbox.clone(), presenter.language);
     let undo = move |conn: &mut Conn| {
         let Some((user, earlier_email)) = use_undo(conn, &token, now)? else { return Ok(None) };
         accounts::update_email(conn, user.id, &earlier_email, now)?;
         accounts::update_password(conn, user.id, &hash, now)?;
         insert_event(conn, &event.clone().by_owner(user.id))?;
+        outbox.queue(conn, &NewMail::new(Kind::PasswordReset, language).with(ADDRESS, earlier_email), now)?;
         Ok(Some(user.id))
     };
     match sessions.end_all_with(undo, now).await {
