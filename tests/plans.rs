@@ -90,12 +90,14 @@ struct Service {
 impl Service {
     fn start() -> Self {
         let home = Home::new();
+        let outbox = home.folder().join("outbox");
         home.run(&["seed", "--users", "2000", "--posts", "20000"], &format!("{PASSWORD}\n")).expect_success();
         fill(&home);
         set_default_instrumentation(recorder).expect("nobody else sets one");
         let mut settings = Settings::load().expect("the defaults");
         settings.database.url = home.database.url().parse().expect("a URL");
         settings.password.bcrypt_cost = 4;
+        settings.mail.outbox_dir = outbox;
         let (address, listening) = channel();
         thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

@@ -61,6 +61,7 @@ diesel::table! {
         content -> Nullable<Text>,
         message_id -> Text,
         queued_at -> BigInt,
+        waits_since -> BigInt,
         due_at -> BigInt,
         lease -> Nullable<Text>,
         tries -> BigInt,

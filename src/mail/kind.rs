@@ -98,13 +98,10 @@ impl Kind {
     /// The values, beside the link, that its letters have for the templates, each with a sample.
     pub(super) fn values(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::PasswordReset
-            | Self::EmailVerification
-            | Self::PasswordChanged
-            | Self::PasswordResetDone
-            | Self::EmailChange
-            | Self::EmailChangeAsked
-            | Self::EmailChanged => &[],
+            Self::PasswordReset | Self::EmailVerification | Self::EmailChange => &[],
+            Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked | Self::EmailChanged => {
+                &[("at", "2026-11-21 20:58 UTC")]
+            }
         }
     }
 }

@@ -2,14 +2,17 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
 use lettre::{Address, address::Envelope};
 
 use super::templates::Texts;
 use crate::config::Sender;
 use crate::db::Timestamp;
 use crate::unicode::ascii_domain;
+
+/// The longest line that is not broken, in bytes.
+const MAX_LINE: usize = 990;
 
 /// Whom a mail is from.
 pub(super) struct From(Mailbox);
@@ -54,9 +57,26 @@ pub(super) fn compose(
         // RFC 3834 §5, and what Exchange reads: no automatic replies.
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "All"))
-        .multipart(MultiPart::alternative_plain_html(texts.text, texts.html))
+        .multipart(alternatives(texts.text, texts.html))
         .map_err(|error| fault(&error))?;
     Ok(Composed { envelope: message.envelope().clone(), bytes: message.formatted() })
+}
+
+fn alternatives(text: String, html: String) -> MultiPart {
+    let part = |kind, text| SinglePart::builder().header(kind).body(encoded(text));
+    MultiPart::alternative()
+        .singlepart(part(ContentType::TEXT_PLAIN, text))
+        .singlepart(part(ContentType::TEXT_HTML, html))
+}
+
+/// A text as it travels. lettre would break lines of more than 76 characters, links among them, which other programs put
+/// together again but people do not; RFC 5322 §2.1.1 allows 998.
+fn encoded(text: String) -> Body {
+    if text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE) {
+        let bytes = text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
+        return Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit);
+    }
+    Body::new(text)
 }
 
 /// The address with its domain in ASCII, as mail servers expect it.
@@ -100,6 +120,15 @@ mod tests {
         ] {
             assert!(mail.contains(header), "{header} in {mail}");
         }
+    }
+
+    #[test]
+    fn a_link_stands_on_one_line() {
+        let from = From::new(None, "id.example.com").expect("a sender");
+        let link = format!("https://id.example.com/{}", "a".repeat(200));
+        let texts = Texts { text: format!("Go:\n\n{link}\n"), ..texts("Hi") };
+        let mail = compose(&from, "mia@example.com", "<1@x>", texts, Timestamp::from_millis(0)).expect("a mail");
+        assert!(String::from_utf8(mail.bytes).expect("text").contains(&format!("\r\n{link}\r\n")));
     }
 
     #[test]

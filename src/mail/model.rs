@@ -26,6 +26,7 @@ pub(super) type Data = BTreeMap<String, String>;
 /// A queued mail, as its turn comes.
 pub(crate) struct Queued {
     pub user_id: Option<Id>,
+    pub queued_at: Timestamp,
     pub(super) data: Data,
 }
 
@@ -100,8 +101,16 @@ impl Letter {
     }
 }
 
-/// A letter to the owner of the account, at the address that it has by then: for notices.
+/// A letter to the owner of the account, at the address that it has by then: for notices. It has the value `at`: when that
+/// happened which it tells of.
 pub(crate) fn to_owner(conn: &mut Conn, mail: &Queued, _: &Desk, _: Timestamp) -> Result<Option<Letter>, StoreError> {
     let Some(user_id) = mail.user_id else { return Ok(None) };
-    Ok(accounts::find_user(conn, user_id)?.map(|user| Letter::to(user.email)))
+    Ok(accounts::find_user(conn, user_id)?.map(|user| Letter::to(user.email).with("at", in_words(mail.queued_at))))
+}
+
+/// A time as people read it: `2026-11-21 20:58 UTC`.
+pub(crate) fn in_words(time: Timestamp) -> String {
+    let text = time.to_fixed_width();
+    let minutes: String = text.as_str().chars().take("2026-11-21T20:58".len()).collect();
+    format!("{} UTC", minutes.replace('T', " "))
 }

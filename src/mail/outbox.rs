@@ -41,6 +41,7 @@ impl Outbox {
             content: Some(self.seal.close(&message_id, &content).map_err(|error| internal(&error))?),
             message_id,
             queued_at: now,
+            waits_since: now,
             due_at: now,
             tries: 0,
             is_sent: false,

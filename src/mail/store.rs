@@ -22,6 +22,7 @@ pub(super) struct NewRow {
     pub content: Option<String>,
     pub message_id: String,
     pub queued_at: Timestamp,
+    pub waits_since: Timestamp,
     pub due_at: Timestamp,
     pub tries: i64,
     pub is_sent: bool,
@@ -37,6 +38,7 @@ pub(super) struct DueRow {
     pub user_id: Option<Id>,
     pub content: Option<String>,
     pub message_id: String,
+    pub queued_at: Timestamp,
     pub tries: i64,
     pub recipient: Option<Vec<u8>>,
     pub allowed_at: Option<Timestamp>,
@@ -179,13 +181,13 @@ pub(super) fn count_sent(conn: &mut Conn, since: Timestamp) -> Result<i64> {
 pub(crate) fn count_waiting(conn: &mut Conn) -> Result<(i64, Option<Timestamp>)> {
     let waiting = mails::table.filter(mails::ended_at.is_null());
     let count = query::one(conn, waiting.select(count_star()))?;
-    Ok((count, query::one(conn, waiting.select(min(mails::queued_at)))?))
+    Ok((count, query::one(conn, waiting.select(min(mails::waits_since)))?))
 }
 
-/// A batch of the mails that were queued before a time, wait, and are not being sent at the moment.
+/// A batch of the mails that have waited since before a time, and are not being sent at the moment.
 pub(super) fn list_too_old(conn: &mut Conn, before: Timestamp, now: Timestamp) -> Result<Vec<(Id, String)>> {
-    let old = mails::table.filter(mails::ended_at.is_null().and(mails::queued_at.le(before)));
-    let old = old.filter(mails::lease.is_null().or(mails::due_at.le(now))).order(mails::queued_at).limit(BATCH);
+    let old = mails::table.filter(mails::ended_at.is_null().and(mails::waits_since.le(before)));
+    let old = old.filter(mails::lease.is_null().or(mails::due_at.le(now))).order(mails::waits_since).limit(BATCH);
     Ok(old.select((mails::id, mails::kind)).load(conn)?)
 }
 
@@ -212,7 +214,7 @@ pub(crate) fn find_mail(conn: &mut Conn, id: Id) -> Result<Option<MailRow>> {
 /// Makes a mail that is not being sent due at once, as if it had just been queued.
 pub(crate) fn update_queued_again(conn: &mut Conn, id: Id, now: Timestamp) -> Result<()> {
     let change = (
-        mails::queued_at.eq(now),
+        mails::waits_since.eq(now),
         mails::due_at.eq(now),
         mails::tries.eq(0),
         mails::lease.eq(None::<String>),

@@ -87,7 +87,7 @@ impl Clerk {
                 return Ok(Fate::Dropped);
             }
         };
-        let queued = Queued { user_id: row.user_id, data };
+        let queued = Queued { user_id: row.user_id, queued_at: row.queued_at, data };
         let letter = (self.composers.0)(kind)(conn, &queued, &self.desk, now)?;
         let Some(letter) = letter else { return drop_mail(conn, row) };
         let recipient = self.recipients.name(&letter.to);

@@ -3,7 +3,7 @@
 use crate::accounts::Email;
 use crate::accounts::store::find_id_by_email_key;
 use crate::db::{Conn, StoreError, Timestamp};
-use crate::mail::{Desk, Letter, Queued};
+use crate::mail::{Desk, Letter, Queued, in_words};
 use crate::one_time_tokens::Purpose;
 use crate::one_time_tokens::email_change::issue_change;
 
@@ -36,5 +36,5 @@ pub(crate) fn compose_change(
 
 /// The notice to the present address, even if it is an earlier one by now.
 pub(crate) fn compose_asked(_: &mut Conn, mail: &Queued, _: &Desk, _: Timestamp) -> Result<Option<Letter>, StoreError> {
-    Ok(Some(Letter::to(mail.value(PRESENT_EMAIL))))
+    Ok(Some(Letter::to(mail.value(PRESENT_EMAIL)).with("at", in_words(mail.queued_at))))
 }

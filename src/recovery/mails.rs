@@ -3,7 +3,7 @@
 use crate::accounts::Email;
 use crate::accounts::store as accounts;
 use crate::db::{Conn, StoreError, Timestamp};
-use crate::mail::{Desk, Letter, Queued};
+use crate::mail::{Desk, Letter, Queued, in_words};
 use crate::one_time_tokens::email_change::{find_undo, issue_undo};
 use crate::one_time_tokens::{Purpose, RESET_TTL_SECONDS, issue};
 
@@ -68,5 +68,5 @@ pub(crate) fn compose_changed(
         let issued = issue_undo(conn, user_id, &earlier_email, changed_at, now)?;
         Ok(issued.map(|issued| desk.links.url(Purpose::EmailChangeUndo, &issued.token)))
     });
-    Ok(Some(letter))
+    Ok(Some(letter.with("at", in_words(changed_at))))
 }

@@ -6,8 +6,9 @@ use std::thread;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 
-use crate::recovery::{expect_bad_token, reset_token};
-use crate::support::{Actor, Answer, Client, PASSWORD, Server};
+use crate::mail::quiet_account;
+use crate::recovery::{expect_bad_token, reset_token, token_of};
+use crate::support::{Actor, Answer, Client, Mail, PASSWORD, Server};
 
 const BOB: &str = "bob@example.com";
 const ROB: &str = "Rob@example.com";
@@ -340,6 +341,62 @@ fn an_account_changes_its_address_at_most_5_times_in_7_days() {
     answer.expect_error(429);
     server.home.database.execute(&format!("UPDATE one_time_tokens SET expires_at = 1 WHERE email = '{BOB}'"));
     ask(&bob, ROB).expect(202);
+}
+
+/// The one mail of a kind, once nothing waits.
+#[track_caller]
+fn only_mail(server: &Server, kind: &str) -> Mail {
+    let mut mails = server.all_mails();
+    mails.retain(|mail| mail.kind() == kind);
+    assert_eq!(mails.len(), 1, "one {kind}: {mails:#?}");
+    mails.remove(0)
+}
+
+#[test]
+fn each_address_gets_its_mail_and_the_links_in_them_work() {
+    let server = Server::start();
+    quiet_account(&server, BOB);
+    let bob = server.log_in(BOB);
+    ask(&bob, ROB).expect(202);
+    let notice = server.only_mail_to(BOB);
+    assert_eq!((notice.kind().as_str(), notice.text.contains("http")), ("email_change_asked", false), "{notice:?}");
+    let mail = server.only_mail_to(ROB);
+    assert!(mail.text.contains("within 24 hours") && !mail.text.contains(BOB), "{mail:?}");
+    let token = token_of(&mail.link(), "http://127.0.0.1:8000/email-change/confirm");
+    present(&server, CONFIRM, &token).expect(204);
+
+    let mail = only_mail(&server, "email_changed");
+    assert_eq!(mail.header("To"), BOB);
+    assert!(mail.text.contains("within 7 days") && !mail.text.contains(ROB), "{mail:?}");
+    let token = token_of(&mail.link(), "http://127.0.0.1:8000/email-change/undo");
+    present(&server, UNDO, &token).expect(204);
+
+    let mail = only_mail(&server, "password_reset");
+    assert_eq!(mail.header("To"), BOB);
+    let token = token_of(&mail.link(), "http://127.0.0.1:8000/password-reset/confirm");
+    server.post("/password-reset/confirm", json!({"token": token, "new_password": NEW})).expect(204);
+    log_in(&server, BOB, NEW).expect(200);
+}
+
+#[test]
+fn nobody_gets_a_link_to_an_address_that_another_account_has() {
+    let server = Server::start();
+    quiet_account(&server, BOB);
+    quiet_account(&server, EVE);
+    ask(&server.log_in(BOB), EVE).expect(202);
+    let mails = server.all_mails();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert_eq!((mails[0].header("To"), mails[0].kind().as_str()), (BOB, "email_change_asked"));
+}
+
+#[test]
+fn the_links_lead_to_the_operators_app_if_there_is_one() {
+    let server = Server::with(&[("accounts.link_base_url", "https://app.example.com/in")]);
+    quiet_account(&server, BOB);
+    ask(&server.log_in(BOB), ROB).expect(202);
+    let token = token_of(&server.only_mail_to(ROB).link(), "https://app.example.com/in/email-change");
+    present(&server, CONFIRM, &token).expect(204);
+    token_of(&only_mail(&server, "email_changed").link(), "https://app.example.com/in/email-change-undo");
 }
 
 #[test]

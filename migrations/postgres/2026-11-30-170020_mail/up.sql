@@ -9,6 +9,7 @@ CREATE TABLE local_mail_outbox (
     content TEXT,                       -- what the sender must know, sealed; NULL once the mail was sent or given up
     message_id TEXT NOT NULL,
     queued_at BIGINT NOT NULL,
+    waits_since BIGINT NOT NULL,        -- later than queued_at if the operator has it tried again
     due_at BIGINT NOT NULL,             -- of a mail that is being sent: when its lease ends
     lease TEXT,                         -- names the one attempt that may end it
     tries BIGINT NOT NULL,
@@ -19,7 +20,7 @@ CREATE TABLE local_mail_outbox (
     last_error TEXT
 );
 CREATE INDEX mail_outbox_due ON local_mail_outbox (is_notice, due_at) WHERE ended_at IS NULL;
-CREATE INDEX mail_outbox_queued_at ON local_mail_outbox (queued_at) WHERE ended_at IS NULL;
+CREATE INDEX mail_outbox_waits_since ON local_mail_outbox (waits_since) WHERE ended_at IS NULL;
 CREATE INDEX mail_outbox_kind ON local_mail_outbox (kind, id) WHERE ended_at IS NULL;
 CREATE INDEX mail_outbox_recipient ON local_mail_outbox (recipient, is_notice, allowed_at);
 CREATE INDEX mail_outbox_ended_at ON local_mail_outbox (ended_at);

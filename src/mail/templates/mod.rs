@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, escape_formatter};
 
 use super::kind::Kind;
 use crate::language::Language;
@@ -78,6 +78,12 @@ impl Templates {
         all.set_fuel(Some(FUEL));
         all.set_debug(false);
         all.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+        all.set_formatter(|out, state, value| match value.as_str() {
+            Some(text) if *state.auto_escape() == AutoEscape::Html && !value.is_safe() => {
+                Ok(out.write_str(&escape(text))?)
+            }
+            _ => escape_formatter(out, state, value),
+        });
         if let Some(folder) = folder {
             check_names(folder, folder)?;
         }
@@ -134,6 +140,12 @@ fn samples(kind: Kind) -> Values {
         values.insert("valid_for", "30 minutes".to_owned());
     }
     values
+}
+
+/// A text in HTML. minijinja would replace `/` as well, and make links that nobody can read.
+fn escape(text: &str) -> String {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    escaped.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// How long a link is good, in words.

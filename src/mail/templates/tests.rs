@@ -71,7 +71,8 @@ fn a_faulty_template_is_named_with_its_line() {
 #[test]
 fn values_are_escaped_in_html_and_in_nothing_else() {
     let templates = Templates::load(None, "a<b").expect("templates");
-    let texts = templates.render(Kind::PasswordChanged, Language::English, Values::new()).expect("texts");
+    let texts =
+        templates.render(Kind::PasswordChanged, Language::English, samples(Kind::PasswordChanged)).expect("texts");
     assert!(texts.text.contains("at a<b was") && texts.html.contains("at a&lt;b was"));
     assert!(texts.subject.contains("a<b"));
 }
@@ -79,7 +80,8 @@ fn values_are_escaped_in_html_and_in_nothing_else() {
 #[test]
 fn a_subject_stays_one_line() {
     let templates = Templates::load(None, "a\r\nBcc: b@example.com").expect("templates");
-    let texts = templates.render(Kind::PasswordChanged, Language::English, Values::new()).expect("texts");
+    let texts =
+        templates.render(Kind::PasswordChanged, Language::English, samples(Kind::PasswordChanged)).expect("texts");
     assert!(!texts.subject.contains(['\r', '\n']), "{}", texts.subject);
 }
 
