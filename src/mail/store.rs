@@ -84,7 +84,8 @@ pub(super) fn has_waiting(conn: &mut Conn, kind: &str, count: i64) -> Result<boo
 /// Whether a mail is due.
 pub(super) fn has_due(conn: &mut Conn, is_notice: bool, now: Timestamp) -> Result<bool> {
     let due = mails::table.filter(mails::is_notice.eq(is_notice).and(mails::ended_at.is_null()));
-    Ok(query::find::<_, Id>(conn, due.filter(mails::due_at.le(now)).select(mails::id).limit(1))?.is_some())
+    Ok(query::find::<_, Id>(conn, due.filter(mails::due_at.le(now)).order(mails::due_at).select(mails::id).limit(1))?
+        .is_some())
 }
 
 /// Inside a write: the mail that has been due for longest, locked. Those that another process has locked are passed over.
