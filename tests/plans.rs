@@ -194,7 +194,7 @@ fn fill(home: &Home) {
          {now} - {day}, {ended}, TRUE FROM posts"
     ));
     if is_postgres {
-        home.database.execute("ANALYZE");
+        home.database.execute("VACUUM ANALYZE");
     }
 }
 
