@@ -45,6 +45,7 @@ const POSTS_ID: Index = ("posts_pkey on posts", "posts USING INTEGER PRIMARY KEY
 const POSTS_NEWEST: Index = ("Backward using posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
 const POSTS_AUTHOR: Index = ("posts_author_id", "posts USING INDEX posts_author_id");
 const SESSIONS_ID: Index = ("sessions_pkey", "sessions USING INTEGER PRIMARY KEY");
+const SESSIONS_USER: Index = ("sessions_user_id", "sessions USING INDEX sessions_live");
 const SESSIONS_LIVE: Index = ("sessions_live", "sessions USING INDEX sessions_live");
 const SESSIONS_OVER: Index = ("sessions_expires_at", "INDEX sessions_expires_at");
 const SESSIONS_IDLE: Index = ("sessions_idle_until", "INDEX sessions_idle_until");
@@ -348,6 +349,7 @@ fn accounts(service: &Service) {
     check("new post", 201, &[], &|user| user.post("/posts", post.clone()));
     check("change of a post", 200, &[POSTS_ID], &|user| user.patch("/posts/20001", post.clone()));
     check("deletion of a post", 204, &[POSTS_ID], &|user| user.delete("/posts/20001"));
+    check("export", 200, &[SESSIONS_USER, TOKENS_USER, POSTS_AUTHOR, EVENTS_USER], &|user| user.get("/me/export"));
     check("sessions", 200, &[SESSIONS_LIVE], &|user| user.get("/me/sessions?limit=1"));
     check("sign-out elsewhere", 204, &[SESSIONS_LIVE], &|user| user.delete("/me/sessions"));
     many_sessions_end_by_as_many_statements_as_one(service, token);

@@ -27,6 +27,8 @@ pub(crate) enum EventType {
     PasswordReset,
     EmailChanged,
     EmailVerified,
+    /// The owner, or the operator, took a copy of everything that is kept about the account.
+    Exported,
     UserDisabled,
     UserEnabled,
     AdminGranted,
@@ -38,7 +40,7 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::LogIn,
         Self::LogInRefused,
         Self::PasswordRefused,
@@ -51,6 +53,7 @@ impl EventType {
         Self::PasswordReset,
         Self::EmailChanged,
         Self::EmailVerified,
+        Self::Exported,
         Self::UserDisabled,
         Self::UserEnabled,
         Self::AdminGranted,
@@ -75,6 +78,7 @@ impl EventType {
             Self::PasswordReset => "password_reset",
             Self::EmailChanged => "email_changed",
             Self::EmailVerified => "email_verified",
+            Self::Exported => "exported",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
             Self::AdminGranted => "admin_granted",

@@ -2,6 +2,7 @@
 
 mod account;
 mod error;
+pub(crate) mod export;
 mod invitation;
 mod owner;
 mod password;
@@ -30,6 +31,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(account::read_me)
         .service(account::update_me)
         .service(account::delete_me)
+        .service(export::export_me)
         .service(password::change_password)
         .service(sessions::list_sessions)
         .service(sessions::end_session)

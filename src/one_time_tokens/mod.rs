@@ -104,6 +104,11 @@ pub(crate) fn use_invitation(
     }
 }
 
+/// The purpose of each token of an account, and from when to when it is good.
+pub(crate) fn list_of_account(conn: &mut Conn, user_id: Id) -> Result<Vec<(String, Timestamp, Timestamp)>, StoreError> {
+    store::list_of_account(conn, user_id)
+}
+
 /// Deletes a batch of expired tokens. Returns whether there may be more.
 pub(crate) async fn delete_expired(db: &Db, now: Timestamp) -> Result<bool, StoreError> {
     db.write(move |conn| store::delete_expired(conn, now)).await

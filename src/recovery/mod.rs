@@ -1,6 +1,7 @@
 //! Ways back into an account: the link that resets a password, and the one that confirms an e-mail address.
 
 mod email_verification;
+pub(crate) mod export;
 mod password_reset;
 mod presenter;
 mod reset_link;

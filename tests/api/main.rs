@@ -28,6 +28,7 @@ mod docs;
 mod doctor;
 mod document;
 mod emails;
+mod export;
 mod house;
 mod hygiene;
 mod invitations;
