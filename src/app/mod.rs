@@ -32,7 +32,7 @@ use crate::posts::model::Post;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::scope::{ADMIN, Scopes};
-use crate::{activity, me, oauth, posts, recovery};
+use crate::{activity, admin, me, oauth, posts, recovery};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +122,7 @@ pub(crate) const EXPORTED: &[Part] =
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
+        .configure(admin::configure)
         .configure(recovery::configure)
         .configure(activity::routes::configure)
         .configure(oauth::routes::configure)

@@ -23,7 +23,11 @@ pub(crate) enum EventType {
     SignedUp,
     /// An account was created by an admin or a command.
     UserCreated,
+    /// An admin changed something that has no type of its own.
+    UserChanged,
     PasswordChanged,
+    /// An admin or a command made a link that resets the password.
+    ResetLinkMade,
     PasswordReset,
     EmailChanged,
     EmailVerified,
@@ -40,7 +44,7 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::LogIn,
         Self::LogInRefused,
         Self::PasswordRefused,
@@ -49,7 +53,9 @@ impl EventType {
         Self::SessionEnded,
         Self::SignedUp,
         Self::UserCreated,
+        Self::UserChanged,
         Self::PasswordChanged,
+        Self::ResetLinkMade,
         Self::PasswordReset,
         Self::EmailChanged,
         Self::EmailVerified,
@@ -74,7 +80,9 @@ impl EventType {
             Self::SessionEnded => "session_ended",
             Self::SignedUp => "signed_up",
             Self::UserCreated => "user_created",
+            Self::UserChanged => "user_changed",
             Self::PasswordChanged => "password_changed",
+            Self::ResetLinkMade => "reset_link_made",
             Self::PasswordReset => "password_reset",
             Self::EmailChanged => "email_changed",
             Self::EmailVerified => "email_verified",

@@ -9,12 +9,12 @@ use super::links::{Invite, ResetLink, invite, reset_link};
 use super::stdin::{self, read_line};
 use super::{CommandError, open_accounts, print};
 use crate::accounts::Email;
-use crate::accounts::store::{NewUser, insert_user};
-use crate::audit::{EventType, NewEvent, Source, insert_event};
+use crate::accounts::store::NewUser;
+use crate::audit::Source;
 use crate::config::Settings;
 use crate::db::{StoreError, Timestamp};
 use crate::passwords::{ChosenPassword, NewPassword, Passwords};
-use crate::sessions::end::end_sessions_of_user;
+use crate::sessions::acts::{Act, act_on, create_user};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -79,14 +79,8 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
         created_at: now,
         updated_at: now,
     };
-    let event = NewEvent::new(EventType::UserCreated, &Source::command_line(), now);
-    let event = if is_admin { event.with("is_admin", true) } else { event };
-    let inserted = db.write(move |conn| {
-        let row = insert_user(conn, &user)?;
-        insert_event(conn, &event.clone().of(row.id))?;
-        Ok(row)
-    });
-    let row = inserted.await.map_err(|error| match error {
+    let created = db.write(move |conn| create_user(conn, &user, &Source::command_line(), now));
+    let row = created.await.map_err(|error| match error {
         StoreError::Taken => refused(&format!("an account with the e-mail address {} already exists", email.as_str())),
         other => other.into(),
     })?;
@@ -96,7 +90,8 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
 async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandError> {
     let db = open_accounts(settings).await?;
     let user = find_account(&db, account).await?;
-    end_sessions_of_user(&db, user.id, &Source::command_line(), Timestamp::now()).await?;
+    let (source, now) = (Source::command_line(), Timestamp::now());
+    db.write(move |conn| act_on(conn, user.id, &Act::SignOut, &source, now).map(drop)).await?;
     print(&format!("ended all sessions of account {} ({})", user.id, user.email))
 }
 

@@ -72,6 +72,13 @@ pub trait Field: Sized {
     fn parse_field(value: &Value) -> Result<Self, Rejection>;
 }
 
+/// `true` or `false`, and no text or number that stands for one.
+impl Field for bool {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        value.as_bool().ok_or_else(|| Rejection::new("bool_type", "Input should be true or false"))
+    }
+}
+
 /// A body or a query that is read field by field.
 pub trait FromFields: Sized {
     /// Reads all fields; `None` when one of them had a fault, which `fields` has recorded.

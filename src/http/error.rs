@@ -35,7 +35,7 @@ pub enum ApiError {
     /// A one-time token is unknown, used, expired, for another purpose or out of date: 400. Which of them is not said.
     #[error("The token is not valid: it may be used, expired or replaced by a newer one.")]
     BadOneTimeToken,
-    /// The value is already taken: 409.
+    /// The value is already taken, or a rule forbids the change: 409.
     #[error("{0}")]
     Conflict(&'static str),
     /// `If-Match` names a version other than the current one: 412.
@@ -113,7 +113,10 @@ impl ResponseError for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+        match error {
+            StoreError::Refused(rule) => Self::Conflict(rule),
+            error => Self::Failed(error.into()),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ impl From<CallerGone> for ApiError {
         match gone {
             CallerGone::Account => AuthError::AccountGone.into(),
             CallerGone::Session => AuthError::Invalid.into(),
+            CallerGone::Rights => AuthError::InsufficientScope("admin").into(),
         }
     }
 }

@@ -122,7 +122,8 @@ impl Registry {
                 return Ok(None);
             }
             let row = store::insert_user(conn, &user)?;
-            insert_event(conn, &event.clone().by_owner(row.id))?;
+            let event = event.clone().by_owner(row.id);
+            insert_event(conn, &if invitation.is_some() { event.with("invited", true) } else { event })?;
             Ok(Some(row))
         };
         match self.db.write(insert).await {

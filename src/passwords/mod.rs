@@ -20,6 +20,7 @@ use choice::Rules;
 pub(crate) use choice::{ChosenPassword, NotHashed};
 use compare::{Comparer, PasswordTask};
 use formats::KeptHash;
+pub(crate) use formats::NO_PASSWORD;
 pub(crate) use policy::NewPassword;
 pub(crate) use queue::Busy;
 use queue::Queue;

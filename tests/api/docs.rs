@@ -7,15 +7,23 @@ use serde_json::{Value, json};
 use crate::support::{Actor, Answer, SCOPES, Server, header_names};
 
 /// What stands in the contract: method, path, statuses that a client can meet.
-const OPERATIONS: [(&str, &str, &[u16]); 22] = [
+const OPERATIONS: [(&str, &str, &[u16]); 30] = [
     ("post", "/login", &[200, 400, 401, 408, 413, 429, 431, 503]),
     ("post", "/signup", &[201, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("post", "/invitation", &[201, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("post", "/password-reset/confirm", &[204, 400, 408, 413, 415, 422, 429, 431, 503]),
     ("post", "/email-verification/confirm", &[204, 400, 408, 413, 415, 422, 429, 431, 503]),
+    ("get", "/users", &[200, 401, 403, 422, 431, 503]),
+    ("post", "/users", &[201, 400, 401, 403, 408, 409, 413, 415, 422, 431, 503]),
+    ("get", "/users/{id}", &[200, 401, 403, 404, 422, 431, 503]),
+    ("patch", "/users/{id}", &[200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 431, 503]),
+    ("delete", "/users/{id}", &[204, 401, 403, 404, 409, 422, 431, 503]),
+    ("get", "/users/{id}/sessions", &[200, 401, 403, 404, 422, 431, 503]),
+    ("delete", "/users/{id}/sessions", &[204, 401, 403, 404, 422, 431, 503]),
     ("post", "/users/{id}/reset-link", &[201, 401, 403, 404, 409, 422, 431, 503]),
     ("get", "/profile/{id}", &[200, 401, 403, 404, 422, 431, 503]),
     ("get", "/me", &[200, 401, 403, 431, 503]),
+    ("delete", "/me", &[204, 400, 401, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("patch", "/me", &[200, 400, 401, 403, 408, 413, 415, 422, 431, 503]),
     ("get", "/me/export", &[200, 401, 403, 431, 503]),
     ("get", "/me/activity", &[200, 401, 403, 422, 431, 503]),

@@ -125,6 +125,7 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),
     ];
     answers.extend(links(server));
+    answers.extend(administration(server));
     for path in ["/healthz", "/readyz", "/openapi.json", "/postman.json"] {
         answers.push(("GET", path, server.get(path)));
     }
@@ -145,6 +146,22 @@ fn links(server: &Server) -> [(&'static str, &'static str, Answer); 3] {
         ("POST", "/invitation", server.post("/invitation", invited.clone())),
         ("POST", "/invitation", server.post("/invitation", invited)),
         ("POST", "/users/{id}/reset-link", root.post("/users/1/reset-link", json!({}))),
+    ]
+}
+
+/// Accounts as an admin sees and changes them.
+fn administration(server: &Server) -> [(&'static str, &'static str, Answer); 7] {
+    let chief = server.admin("chief@example.com");
+    let created = chief.post("/users", json!({"email": "d@example.com"}));
+    let path = format!("/users/{}", created.json()["id"]);
+    [
+        ("POST", "/users", created),
+        ("POST", "/users", chief.post("/users", json!({"email": "d@example.com"}))),
+        ("GET", "/users", chief.get("/users")),
+        ("GET", "/users", chief.get("/users?limit=1")),
+        ("GET", "/users/{id}", chief.get(&path)),
+        ("PATCH", "/users/{id}", chief.patch(&path, json!({"full_name": "D", "is_active": false}))),
+        ("GET", "/users/{id}/sessions", chief.get(&format!("/users/{}/sessions", chief.id()))),
     ]
 }
 

@@ -15,6 +15,7 @@
 
 mod support;
 
+mod admin;
 mod audit;
 mod bearer;
 mod bodies;

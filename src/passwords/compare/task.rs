@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::make_up::{bcrypt_costs, make_up_others};
 use super::{Comparer, Outcome, Reading};
 use crate::passwords::choice::{ChosenPassword, Rules};
-use crate::passwords::formats::{KeptHash, encode_bcrypt};
+use crate::passwords::formats::{KeptHash, NO_PASSWORD, encode_bcrypt};
 use crate::passwords::queue::Task;
 use crate::passwords::work::Work;
 use crate::unicode::nfc;
@@ -125,7 +125,7 @@ impl PasswordTask {
     }
 
     fn plan(&mut self, account_hash: Option<String>) {
-        self.kept = account_hash.and_then(|hash| {
+        self.kept = account_hash.filter(|hash| hash != NO_PASSWORD).and_then(|hash| {
             let kept = KeptHash::parse(&hash);
             kept.inspect_err(|fault| tracing::error!(cause = %fault, "an account's password hash is unreadable")).ok()
         });

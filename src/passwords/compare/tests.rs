@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::config::PasswordSettings;
 use crate::passwords::choice::{ChosenPassword, Rules};
-use crate::passwords::formats::{KeptHash, LEAST_ARGON2_KIB};
+use crate::passwords::formats::{KeptHash, LEAST_ARGON2_KIB, NO_PASSWORD};
 use crate::passwords::policy::NewPassword;
 use crate::passwords::queue::Task;
 use crate::passwords::work::Argon2Work;
@@ -95,6 +95,7 @@ fn a_wrong_password_is_the_same_work_for_hashes_of_every_kind_and_for_none() {
         assert!(is_same(with, without), "{with:?}, without an account {without:?}");
         kinds.insert(format!("{:?}", work_of(hash)));
     }
+    assert_eq!(work_of_wrong(&comparer, NO_PASSWORD, Some(NO_PASSWORD)), without, "an account without a password");
     assert!(kinds.len() >= 7, "{kinds:?}");
 }
 
