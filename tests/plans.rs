@@ -41,6 +41,7 @@ type Index = (&'static str, &'static str);
 const USERS_ID: Index = ("users_pkey on users", "users USING INTEGER PRIMARY KEY");
 const USERS_EMAIL: Index = ("users_email_key_key on users", "users USING INDEX sqlite_autoindex_users_1");
 const USERS_ADMINS: Index = ("users_admins on users", "users USING INDEX users_admins");
+const USERS_LEAVING: Index = ("users_delete_after", "INDEX users_delete_after");
 const USERS_HASHES: Index = ("users_kind_of_hash on users", "users USING INDEX users_kind_of_hash");
 const POSTS_ID: Index = ("posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
 const POSTS_NEWEST: Index = ("Backward using posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
@@ -289,7 +290,8 @@ fn work_of_the_background(service: &Service) {
     let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
-    let others = [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT, TOKENS_OVER];
+    let others =
+        [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, USERS_LEAVING, EVENTS_AT, TOKENS_OVER];
     let indices = [&sessions[..], &others].concat();
     service.explain("background", &statements, &indices);
 }

@@ -12,6 +12,7 @@ use futures_util::future::{FutureExt, join, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::accounts::leaving;
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
 use crate::audit::store as events;
@@ -118,6 +119,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords, audit }: &Work) {
                 attempt(what, sessions.delete_expired(now)).await,
                 attempt(what, attempts.delete_expired(now)).await,
                 attempt(what, delete_old_events(db, audit, now)).await,
+                attempt("could not delete accounts", leaving::delete_due(db, now)).await,
                 attempt(what, one_time_tokens::delete_expired(db, now)).await,
             ];
             if !swept.contains(&Some(true)) {

@@ -37,6 +37,10 @@ pub(crate) enum EventType {
     UserEnabled,
     AdminGranted,
     AdminRevoked,
+    /// The owner asked for the deletion of the account, which then waits (`accounts.delete_grace_days`).
+    DeletionAsked,
+    /// The owner logged in before the account was deleted.
+    AccountRestored,
     UserDeleted,
     KeyRotated,
     ClientAdded,
@@ -44,7 +48,7 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::LogIn,
         Self::LogInRefused,
         Self::PasswordRefused,
@@ -64,6 +68,8 @@ impl EventType {
         Self::UserEnabled,
         Self::AdminGranted,
         Self::AdminRevoked,
+        Self::DeletionAsked,
+        Self::AccountRestored,
         Self::UserDeleted,
         Self::KeyRotated,
         Self::ClientAdded,
@@ -91,6 +97,8 @@ impl EventType {
             Self::UserEnabled => "user_enabled",
             Self::AdminGranted => "admin_granted",
             Self::AdminRevoked => "admin_revoked",
+            Self::DeletionAsked => "deletion_asked",
+            Self::AccountRestored => "account_restored",
             Self::UserDeleted => "user_deleted",
             Self::KeyRotated => "key_rotated",
             Self::ClientAdded => "client_added",

@@ -40,7 +40,8 @@ pub(crate) fn issue(
     now: Timestamp,
 ) -> Result<Option<Issued>, StoreError> {
     accounts::lock_user(conn, user_id)?;
-    let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else { return Ok(None) };
+    let may_have = |user: &UserRow| may_use(user, purpose, now);
+    let Some(user) = accounts::find_user(conn, user_id)?.filter(may_have) else { return Ok(None) };
     let (epoch, email) = (user.credential_epoch, user.email);
     insert(conn, purpose, Holder::Account { user_id, epoch }, email, (now, now.plus_seconds(ttl_seconds))).map(Some)
 }
@@ -59,7 +60,7 @@ pub(crate) fn find_account(
     now: Timestamp,
 ) -> Result<Option<UserRow>, StoreError> {
     match find(conn, purpose, token, now)? {
-        Some(token) => account_of(conn, &token),
+        Some(token) => account_of(conn, purpose, &token, now),
         None => Ok(None),
     }
 }
@@ -76,7 +77,7 @@ pub(crate) fn use_for_account(
     if let Some(user_id) = token.user_id {
         accounts::lock_user(conn, user_id)?;
     }
-    match account_of(conn, &token)? {
+    match account_of(conn, purpose, &token, now)? {
         Some(user) if use_up(conn, purpose, &token)? => Ok(Some(user)),
         _ => Ok(None),
     }
@@ -141,11 +142,23 @@ fn find(
 }
 
 /// The account of a token, if it is still as it was when the token was made.
-fn account_of(conn: &mut Conn, token: &TokenRow) -> Result<Option<UserRow>, StoreError> {
+fn account_of(
+    conn: &mut Conn,
+    purpose: Purpose,
+    token: &TokenRow,
+    now: Timestamp,
+) -> Result<Option<UserRow>, StoreError> {
     let Some(user_id) = token.user_id else { return Ok(None) };
-    let is_same =
-        |user: &UserRow| user.is_active && user.email == token.email && user.credential_epoch == token.credential_epoch;
+    let is_same = |user: &UserRow| {
+        may_use(user, purpose, now) && user.email == token.email && user.credential_epoch == token.credential_epoch
+    };
     Ok(accounts::find_user(conn, user_id)?.filter(is_same))
+}
+
+/// Whether the owner of an account can use a token for that purpose. An account that is about to be deleted can be given a
+/// new password, for the login that brings it back.
+fn may_use(user: &UserRow, purpose: Purpose, now: Timestamp) -> bool {
+    user.is_active || (purpose == Purpose::PasswordReset && user.may_log_in(now))
 }
 
 /// Deletes a token and all others of its holder for this purpose. Returns false if another request was first.

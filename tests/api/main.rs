@@ -33,6 +33,7 @@ mod export;
 mod house;
 mod hygiene;
 mod invitations;
+mod leaving;
 mod left_out;
 mod link_pages;
 mod load;

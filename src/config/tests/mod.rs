@@ -86,6 +86,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(sessions.max_per_account, 200);
     assert_eq!((accounts.signup, accounts.link_base_url), (SignUpMode::Open, None));
     assert_eq!((accounts.verification_ttl_seconds, accounts.invitation_ttl_seconds), (86_400, 604_800));
+    assert_eq!(accounts.delete_grace_days, 0);
     assert_eq!((password.min_score, password.breached_file), (2, None));
     assert_eq!(password.bcrypt_cost, 12);
     assert_eq!((password.hash_threads, password.queue_length), (cores, 64));
