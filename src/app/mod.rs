@@ -1,6 +1,7 @@
 //! The whole service: opened from settings, then served, or added to another actix-web application.
 
 mod background;
+mod mail;
 mod serve;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::http::error::ApiError;
 use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
+use crate::mail::{Mailer, Outbox};
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
 use crate::one_time_tokens::links::Links;
 use crate::operations::health;
@@ -65,6 +67,9 @@ pub enum StartError {
     /// `server.root_path` begins like the service's own paths, so requests with and without the prefix look alike.
     #[error("server.root_path {0}: it conflicts with paths of the service; set another prefix")]
     RootPath(String),
+    /// Mails cannot be sent with these settings.
+    #[error("{0}")]
+    Mail(String),
     /// The system refused a thread or a socket.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -100,6 +105,8 @@ struct Parts {
     attempts: Data<Attempts>,
     accounts: Data<AccountSettings>,
     links: Data<Links>,
+    outbox: Data<Outbox>,
+    mailer: Arc<Mailer>,
     proxies: Data<TrustedProxies>,
     document: Data<Document>,
     routes: Data<Routes>,
@@ -116,8 +123,13 @@ impl std::fmt::Debug for Keyfob {
 pub(crate) const SCOPES: Scopes = Scopes(&[me::SCOPE, posts::SCOPE, ADMIN]);
 
 /// The lists in the export of an account. Add what a new resource keeps about accounts here.
-pub(crate) const EXPORTED: &[Part] =
-    &[me::export::SESSIONS, recovery::export::ONE_TIME_TOKENS, posts::export::POSTS, activity::export::EVENTS];
+pub(crate) const EXPORTED: &[Part] = &[
+    me::export::SESSIONS,
+    recovery::export::ONE_TIME_TOKENS,
+    recovery::export::MAILS,
+    posts::export::POSTS,
+    activity::export::EVENTS,
+];
 
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
@@ -174,20 +186,20 @@ impl Keyfob {
     /// [`StartError`] says in one line what is wrong and how to fix it.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
         let routes = Routes::new(openapi_document, &docs::FILES);
-        let root_path = &settings.server.root_path;
-        if routes.begin_with(root_path) {
-            return Err(StartError::RootPath(root_path.clone()));
+        if routes.begin_with(&settings.server.root_path) {
+            return Err(StartError::RootPath(settings.server.root_path));
         }
         // Before the database is touched: a list of breached passwords that cannot be used stops the start.
         let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
-        let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, Timestamp::now()).await;
+        let now = Timestamp::now();
+        let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, now).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
-        let naming_key = sessions.derive_key("failed attempts");
-        let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
+        let attempts = Attempts::load(&settings.rate_limit, &db, &sessions.derive_key("failed attempts"), now).await;
         let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
+        let (outbox, mailer) = mail::open(&settings, &db, &sessions).map_err(StartError::Mail)?;
         Ok(Self(Arc::new(Parts {
             background: Background::start(Work {
                 db: db.clone(),
@@ -195,7 +207,10 @@ impl Keyfob {
                 attempts: attempts.clone().into_inner(),
                 passwords: passwords.clone().into_inner(),
                 audit: settings.audit.clone(),
+                mailer: Arc::clone(&mailer),
             })?,
+            outbox,
+            mailer,
             passwords,
             attempts,
             accounts: Data::new(settings.accounts.clone()),
@@ -240,6 +255,7 @@ impl Keyfob {
             .app_data(parts.attempts.clone())
             .app_data(parts.accounts.clone())
             .app_data(parts.links.clone())
+            .app_data(parts.outbox.clone())
             .app_data(parts.document.clone())
             .app_data(Data::new(Exported(EXPORTED)))
             .app_data(Data::new(limit))

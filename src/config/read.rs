@@ -1,6 +1,7 @@
 //! From values to settings, key by key, in the order of `config/default.toml`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::thread;
 
 use ipnet::IpNet;
@@ -8,8 +9,8 @@ use ipnet::IpNet;
 use super::values::Values;
 use super::{
     AccountSettings, Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings,
-    PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, SignUpMode,
-    TokenSettings, database_url, url,
+    MailSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings,
+    SignUpMode, TokenSettings, database_url, mail, url,
 };
 
 const DAY_SECONDS: u64 = 86_400;
@@ -32,6 +33,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
         token: token(values)?,
         sessions: sessions(values)?,
         accounts: accounts(values)?,
+        mail: mail(values)?,
         password: password(values)?,
         rate_limit: rate_limit(values)?,
         audit: audit(values)?,
@@ -113,6 +115,21 @@ fn accounts(values: &Values) -> Result<AccountSettings, ConfigError> {
         verification_ttl_seconds: values.integer("accounts.verification_ttl_seconds", link_seconds.clone())?,
         invitation_ttl_seconds: values.integer("accounts.invitation_ttl_seconds", link_seconds)?,
         delete_grace_days: values.integer("accounts.delete_grace_days", 0..=365)?,
+    })
+}
+
+fn mail(values: &Values) -> Result<MailSettings, ConfigError> {
+    Ok(MailSettings {
+        smtp_url: mail::smtp_url(values, "mail.smtp_url")?,
+        username: values.optional_text("mail.username")?,
+        password_file: values.path("mail.password_file")?,
+        from: mail::sender(values, "mail.from")?,
+        ca_file: values.path("mail.ca_file")?,
+        ehlo_name: mail::ehlo_name(values, "mail.ehlo_name")?,
+        timeout_seconds: values.integer("mail.timeout_seconds", 1..=60)?,
+        outbox_dir: PathBuf::from(values.text("mail.outbox_dir")?),
+        templates_dir: values.path("mail.templates_dir")?,
+        max_per_hour: values.integer("mail.max_per_hour", 10..=1_000_000)?,
     })
 }
 

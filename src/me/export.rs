@@ -70,6 +70,9 @@ pub(super) struct AccountExport {
     /// The links that were made and not used: what for, and from when to when they are good.
     #[schema(value_type = Vec<Object>, example = json!([{ "purpose": "password_reset" }]))]
     one_time_tokens: Vec<Value>,
+    /// The mails of the last days, without what they say.
+    #[schema(value_type = Vec<Object>, example = json!([{ "kind": "email_verification", "is_sent": true }]))]
+    mails: Vec<Value>,
     /// Its posts, newest first.
     #[schema(value_type = Vec<Object>, example = json!([{ "id": 1, "title": "On the Analytical Engine" }]))]
     posts: Vec<Value>,

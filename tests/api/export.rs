@@ -39,6 +39,7 @@ fn an_export_has_all_that_is_kept_about_the_caller_and_nothing_of_others() {
     assert_eq!(sessions[1]["ip"], "127.0.0.1");
     let tokens = list(&document, "one_time_tokens");
     assert_eq!(tokens[0]["purpose"], "password_reset");
+    assert_eq!(list(&document, "mails")[0]["kind"], "email_verification");
     let kinds: BTreeSet<&str> = list(&document, "events").iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!(kinds, BTreeSet::from(["exported", "log_in", "log_out", "reset_link_made", "signed_up"]));
     let text = document.to_string();
