@@ -12,7 +12,9 @@
 //! ```
 //!
 //! [`find_account`] looks at one without using it, and [`use_for_account`] uses it, inside the write with its effect.
+//! [`email_change`] has the tokens that give an account another address.
 
+pub(crate) mod email_change;
 pub(crate) mod links;
 mod model;
 mod store;
@@ -73,14 +75,7 @@ pub(crate) fn use_for_account(
     token: &OneTimeToken,
     now: Timestamp,
 ) -> Result<Option<UserRow>, StoreError> {
-    let Some(token) = find(conn, purpose, token, now)? else { return Ok(None) };
-    if let Some(user_id) = token.user_id {
-        accounts::lock_user(conn, user_id)?;
-    }
-    match account_of(conn, purpose, &token, now)? {
-        Some(user) if use_up(conn, purpose, &token)? => Ok(Some(user)),
-        _ => Ok(None),
-    }
+    Ok(use_with_email(conn, purpose, token, now)?.map(|(user, _)| user))
 }
 
 /// The address that a good invitation is for. This does not use the invitation.
@@ -107,12 +102,29 @@ pub(crate) fn use_invitation(
 
 /// The purpose of each token of an account, and from when to when it is good.
 pub(crate) fn list_of_account(conn: &mut Conn, user_id: Id) -> Result<Vec<(String, Timestamp, Timestamp)>, StoreError> {
-    store::list_of_account(conn, user_id)
+    store::list_purposes_of_account(conn, user_id)
 }
 
 /// Deletes a batch of expired tokens. Returns whether there may be more.
 pub(crate) async fn delete_expired(db: &Db, now: Timestamp) -> Result<bool, StoreError> {
     db.write(move |conn| store::delete_expired(conn, now)).await
+}
+
+/// The same, with the address that the token was sent to.
+fn use_with_email(
+    conn: &mut Conn,
+    purpose: Purpose,
+    token: &OneTimeToken,
+    now: Timestamp,
+) -> Result<Option<(UserRow, String)>, StoreError> {
+    let Some(token) = find(conn, purpose, token, now)? else { return Ok(None) };
+    if let Some(user_id) = token.user_id {
+        accounts::lock_user(conn, user_id)?;
+    }
+    match account_of(conn, purpose, &token, now)? {
+        Some(user) if use_up(conn, purpose, &token)? => Ok(Some((user, token.email))),
+        _ => Ok(None),
+    }
 }
 
 fn insert(
@@ -122,13 +134,17 @@ fn insert(
     email: String,
     life: (Timestamp, Timestamp),
 ) -> Result<Issued, StoreError> {
-    let token = OneTimeToken::generate(purpose).map_err(|error| StoreError::Internal(error.to_string()))?;
+    let token = generate(purpose)?;
     let newest_first = store::list_tokens(conn, holder, &email, purpose.as_str())?;
     let surplus: Vec<Id> = newest_first.into_iter().skip(MAX_LIVE - 1).collect();
     store::delete_tokens(conn, &surplus)?;
     let row = NewToken::new(purpose.as_str(), token.hash(), holder, email, life);
     store::insert_token(conn, &row)?;
     Ok(Issued { token, expires_at: life.1 })
+}
+
+fn generate(purpose: Purpose) -> Result<OneTimeToken, StoreError> {
+    OneTimeToken::generate(purpose).map_err(|error| StoreError::Internal(error.to_string()))
 }
 
 fn find(
@@ -149,16 +165,21 @@ fn account_of(
     now: Timestamp,
 ) -> Result<Option<UserRow>, StoreError> {
     let Some(user_id) = token.user_id else { return Ok(None) };
-    let is_same = |user: &UserRow| {
-        may_use(user, purpose, now) && user.email == token.email && user.credential_epoch == token.credential_epoch
+    let is_same = |user: &UserRow| match purpose {
+        // It was sent to an address that the account does not have yet.
+        Purpose::EmailChange => user.credential_epoch == token.credential_epoch,
+        // Nothing that whoever took the account over can do makes it worthless.
+        Purpose::EmailChangeUndo => true,
+        _ => user.email == token.email && user.credential_epoch == token.credential_epoch,
     };
-    Ok(accounts::find_user(conn, user_id)?.filter(is_same))
+    Ok(accounts::find_user(conn, user_id)?.filter(|user| may_use(user, purpose, now) && is_same(user)))
 }
 
 /// Whether the owner of an account can use a token for that purpose. An account that is about to be deleted can be given a
-/// new password, for the login that brings it back.
+/// new password, for the login that brings it back, and its former address, if whoever took it over also deleted it.
 fn may_use(user: &UserRow, purpose: Purpose, now: Timestamp) -> bool {
-    user.is_active || (purpose == Purpose::PasswordReset && user.may_log_in(now))
+    let is_way_back = matches!(purpose, Purpose::PasswordReset | Purpose::EmailChangeUndo);
+    user.is_active || (is_way_back && user.may_log_in(now))
 }
 
 /// Deletes a token and all others of its holder for this purpose. Returns false if another request was first.
@@ -166,7 +187,14 @@ fn use_up(conn: &mut Conn, purpose: Purpose, token: &TokenRow) -> Result<bool, S
     if store::delete_tokens(conn, &[token.id])? == 0 {
         return Ok(false);
     }
-    let others = store::list_tokens(conn, token.holder(), &token.email, purpose.as_str())?;
+    let others = match (purpose, token.user_id) {
+        (Purpose::EmailChangeUndo, Some(user_id)) => {
+            let mut rows = store::list_of_account(conn, user_id, purpose.as_str())?;
+            rows.retain(|row| row.created_at >= token.created_at);
+            rows.into_iter().map(|row| row.id).collect()
+        }
+        _ => store::list_tokens(conn, token.holder(), &token.email, purpose.as_str())?,
+    };
     store::delete_tokens(conn, &others)?;
     Ok(true)
 }
