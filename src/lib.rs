@@ -20,6 +20,7 @@ mod clients;
 mod config;
 mod db;
 mod docs;
+mod exports;
 mod fields;
 mod guard;
 mod http;

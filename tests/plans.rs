@@ -43,11 +43,13 @@ type Index = (&'static str, &'static str);
 const USERS_ID: Index = ("users_pkey on users", "users USING INTEGER PRIMARY KEY");
 const USERS_EMAIL: Index = ("users_email_key_key on users", "users USING INDEX sqlite_autoindex_users_1");
 const USERS_ADMINS: Index = ("users_admins on users", "users USING INDEX users_admins");
+const USERS_LEAVING: Index = ("users_delete_after", "INDEX users_delete_after");
 const USERS_HASHES: Index = ("users_kind_of_hash on users", "users USING INDEX users_kind_of_hash");
 const POSTS_ID: Index = ("posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
 const POSTS_NEWEST: Index = ("Backward using posts_pkey on posts", "posts USING INTEGER PRIMARY KEY");
 const POSTS_AUTHOR: Index = ("posts_author_id", "posts USING INDEX posts_author_id");
 const SESSIONS_ID: Index = ("sessions_pkey", "sessions USING INTEGER PRIMARY KEY");
+const SESSIONS_USER: Index = ("sessions_user_id", "sessions USING INDEX sessions_live");
 const SESSIONS_LIVE: Index = ("sessions_live", "sessions USING INDEX sessions_live");
 const SESSIONS_OVER: Index = ("sessions_expires_at", "INDEX sessions_expires_at");
 const SESSIONS_IDLE: Index = ("sessions_idle_until", "INDEX sessions_idle_until");
@@ -323,7 +325,8 @@ fn work_of_the_background(service: &Service) {
     let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
-    let others = [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT, TOKENS_OVER];
+    let others =
+        [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, USERS_LEAVING, EVENTS_AT, TOKENS_OVER];
     let mails = [MAILS_DUE, MAILS_SINCE, MAILS_ENDED, MAILS_ID];
     let indices = [&sessions[..], &others, &mails].concat();
     service.explain("background", &statements, &indices);
@@ -388,6 +391,7 @@ fn accounts(service: &Service) {
     check("new post", 201, &[], &|user| user.post("/posts", post.clone()));
     check("change of a post", 200, &[POSTS_ID], &|user| user.patch("/posts/20001", post.clone()));
     check("deletion of a post", 204, &[POSTS_ID], &|user| user.delete("/posts/20001"));
+    check("export", 200, &[SESSIONS_USER, TOKENS_USER, POSTS_AUTHOR, EVENTS_USER], &|user| user.get("/me/export"));
     check("sessions", 200, &[SESSIONS_LIVE], &|user| user.get("/me/sessions?limit=1"));
     check("sign-out elsewhere", 204, &[SESSIONS_LIVE], &|user| user.delete("/me/sessions"));
     many_sessions_end_by_as_many_statements_as_one(service, token);

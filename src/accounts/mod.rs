@@ -3,6 +3,7 @@
 pub(crate) mod admins;
 pub(crate) mod email_keys;
 pub(crate) mod import;
+pub(crate) mod leaving;
 pub(crate) mod model;
 pub(crate) mod store;
 

@@ -29,6 +29,15 @@ pub(crate) struct UserRow {
     pub updated_at: Timestamp,
     /// Counts the changes after which older one-time tokens are worthless.
     pub credential_epoch: i64,
+    /// When an account that is not active is deleted, because its owner asked for that.
+    pub delete_after: Option<Timestamp>,
+}
+
+impl UserRow {
+    /// Whether the owner can log in. A login brings an account back that is about to be deleted.
+    pub(crate) fn may_log_in(&self, now: Timestamp) -> bool {
+        self.is_active || self.delete_after.is_some_and(|at| at > now)
+    }
 }
 
 /// An account to insert.
@@ -128,6 +137,7 @@ pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
         users::created_at,
         users::updated_at,
         users::credential_epoch,
+        users::delete_after,
     );
     if user.is_admin {
         insert_first_admin(conn, user.created_at)?;
@@ -215,6 +225,25 @@ pub(crate) fn update_email_verified(conn: &mut Conn, id: Id, now: Timestamp) -> 
     let unproven = users::table.find(id).filter(users::email_verified.eq(false));
     diesel::update(unproven).set((users::email_verified.eq(true), users::updated_at.eq(now))).execute(conn)?;
     Ok(())
+}
+
+/// Disables an account that is to be deleted then.
+pub(super) fn update_leaving(conn: &mut Conn, id: Id, delete_after: Timestamp, now: Timestamp) -> Result<()> {
+    let change = (users::is_active.eq(false), users::delete_after.eq(delete_after), users::updated_at.eq(now));
+    execute_on_either(conn, diesel::update(users::table.find(id)).set(change))?;
+    Ok(())
+}
+
+/// Makes an account active. It is not deleted then: the database sees to that.
+pub(super) fn update_active(conn: &mut Conn, id: Id, now: Timestamp) -> Result<()> {
+    diesel::update(users::table.find(id)).set((users::is_active.eq(true), users::updated_at.eq(now))).execute(conn)?;
+    Ok(())
+}
+
+/// Accounts to delete by now, those that have waited longest first.
+pub(super) fn list_due_deletions(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Id>> {
+    let due = users::table.filter(users::delete_after.le(now)).order(users::delete_after);
+    Ok(due.select(users::id).limit(limit).load(conn)?)
 }
 
 /// Gives an account another address, at which its owner has proven to receive mail. Older one-time tokens of the account

@@ -13,6 +13,7 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::accounts::leaving;
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
 use crate::audit::store as events;
@@ -136,6 +137,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords, audit, mailer }: &Wor
                 attempt(what, sessions.delete_expired(now)).await,
                 attempt(what, attempts.delete_expired(now)).await,
                 attempt(what, delete_old_events(db, audit, now)).await,
+                attempt("could not delete accounts", leaving::delete_due(db, now)).await,
                 attempt(what, one_time_tokens::delete_expired(db, now)).await,
                 attempt(what, mailer.sweep(now)).await,
             ];

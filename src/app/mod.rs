@@ -18,6 +18,7 @@ use crate::attempts::Attempts;
 use crate::config::{AccountSettings, Settings};
 use crate::db::{Db, Lookup, OpenError, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
+use crate::exports::{Exported, Part};
 use crate::guard::AuthError;
 use crate::http::body::BodyLimit;
 use crate::http::error::ApiError;
@@ -120,6 +121,15 @@ impl std::fmt::Debug for Keyfob {
 
 /// All scopes of the service, in the order in which they are written. Add a new one here.
 pub(crate) const SCOPES: Scopes = Scopes(&[me::SCOPE, posts::SCOPE, ADMIN]);
+
+/// The lists in the export of an account. Add what a new resource keeps about accounts here.
+pub(crate) const EXPORTED: &[Part] = &[
+    me::export::SESSIONS,
+    recovery::export::ONE_TIME_TOKENS,
+    recovery::export::MAILS,
+    posts::export::POSTS,
+    activity::export::EVENTS,
+];
 
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
@@ -247,6 +257,7 @@ impl Keyfob {
             .app_data(parts.links.clone())
             .app_data(parts.outbox.clone())
             .app_data(parts.document.clone())
+            .app_data(Data::new(Exported(EXPORTED)))
             .app_data(Data::new(limit))
             .app_data(Data::new(parts.background.pulse()))
             .app_data(parts.proxies.clone());
@@ -266,6 +277,39 @@ mod tests {
         let server = Settings::load_from(folder.path(), []).expect("settings").server;
         let BodyLimit { max_bytes, max_seconds } = BodyLimit::DEFAULT;
         assert_eq!((max_bytes, max_seconds), (server.max_body_bytes, server.request_seconds));
+    }
+
+    /// Tables with rows about accounts that are no data of their owners.
+    const NOT_EXPORTED: [&str; 1] = [
+        // Notes for the next start, which updates the keys that accounts are looked up by.
+        "email_keys_due",
+    ];
+
+    #[derive(diesel::QueryableByName)]
+    struct Table {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        name: String,
+    }
+
+    #[actix_web::test]
+    async fn every_table_with_rows_about_accounts_is_in_the_export() {
+        use diesel::RunQueryDsl;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("keyfob.db").display());
+        let env = [("KEYFOB__DATABASE__URL".to_owned(), url)];
+        let settings = Settings::load_from(folder.path(), env).expect("settings");
+        let db = Db::open(&settings.database).expect("a database");
+        let about_accounts = "SELECT name FROM sqlite_master AS tables WHERE type = 'table' AND (\
+             EXISTS (SELECT 1 FROM pragma_table_info(tables.name) WHERE name = 'user_id') OR \
+             EXISTS (SELECT 1 FROM pragma_foreign_key_list(tables.name) AS key WHERE key.\"table\" = 'users'))";
+        let read = db.read(move |conn| Ok(diesel::sql_query(about_accounts).load::<Table>(conn)?));
+        let mut tables: Vec<String> = read.await.expect("tables").into_iter().map(|table| table.name).collect();
+        let exported = EXPORTED.iter().flat_map(|part| part.tables).chain(&NOT_EXPORTED);
+        let mut known: Vec<String> = exported.map(|name| (*name).to_owned()).collect();
+        tables.sort();
+        known.sort();
+        assert_eq!(known, tables);
     }
 
     /// The status of `/readyz` with one part of the service replaced.

@@ -31,10 +31,16 @@ pub(crate) enum EventType {
     PasswordReset,
     EmailChanged,
     EmailVerified,
+    /// The owner, or the operator, took a copy of everything that is kept about the account.
+    Exported,
     UserDisabled,
     UserEnabled,
     AdminGranted,
     AdminRevoked,
+    /// The owner asked for the deletion of the account, which then waits (`accounts.delete_grace_days`).
+    DeletionAsked,
+    /// The owner logged in before the account was deleted.
+    AccountRestored,
     UserDeleted,
     KeyRotated,
     ClientAdded,
@@ -42,7 +48,7 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::LogIn,
         Self::LogInRefused,
         Self::PasswordRefused,
@@ -57,10 +63,13 @@ impl EventType {
         Self::PasswordReset,
         Self::EmailChanged,
         Self::EmailVerified,
+        Self::Exported,
         Self::UserDisabled,
         Self::UserEnabled,
         Self::AdminGranted,
         Self::AdminRevoked,
+        Self::DeletionAsked,
+        Self::AccountRestored,
         Self::UserDeleted,
         Self::KeyRotated,
         Self::ClientAdded,
@@ -83,10 +92,13 @@ impl EventType {
             Self::PasswordReset => "password_reset",
             Self::EmailChanged => "email_changed",
             Self::EmailVerified => "email_verified",
+            Self::Exported => "exported",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
             Self::AdminGranted => "admin_granted",
             Self::AdminRevoked => "admin_revoked",
+            Self::DeletionAsked => "deletion_asked",
+            Self::AccountRestored => "account_restored",
             Self::UserDeleted => "user_deleted",
             Self::KeyRotated => "key_rotated",
             Self::ClientAdded => "client_added",

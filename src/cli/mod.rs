@@ -6,6 +6,7 @@ mod backup;
 mod client;
 mod copy;
 mod doctor;
+mod export;
 mod healthcheck;
 mod http;
 mod import;

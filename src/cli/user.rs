@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::account::{Account, find_account, parse_account};
+use super::export::{Export, export};
 use super::import::{Import, import};
 use super::links::{Invite, ResetLink, invite, reset_link};
 use super::stdin::{self, read_line};
@@ -44,6 +45,8 @@ Examples:
     ResetLink(ResetLink),
     /// Print a link that creates the account of an address, to pass on to its owner
     Invite(Invite),
+    /// Print everything that is kept about an account, as JSON
+    Export(Export),
     /// Import accounts with their password hashes from another program's file
     Import(Import),
 }
@@ -54,6 +57,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
         Command::SignOut { account } => sign_out(settings, account).await,
         Command::ResetLink(arguments) => reset_link(settings, arguments).await,
         Command::Invite(arguments) => invite(settings, arguments).await,
+        Command::Export(arguments) => export(settings, arguments).await,
         Command::Import(arguments) => import(arguments, settings).await,
     }
 }

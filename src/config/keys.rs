@@ -38,6 +38,7 @@ pub(super) const KEYS: &[&str] = &[
     "accounts.link_base_url",
     "accounts.verification_ttl_seconds",
     "accounts.invitation_ttl_seconds",
+    "accounts.delete_grace_days",
     "mail.smtp_url",
     "mail.username",
     "mail.password_file",

@@ -85,6 +85,7 @@ fn accounts(toml: &mut Toml, accounts: &AccountSettings) {
     toml.optional("link_base_url", accounts.link_base_url.as_ref());
     toml.plain("verification_ttl_seconds", accounts.verification_ttl_seconds);
     toml.plain("invitation_ttl_seconds", accounts.invitation_ttl_seconds);
+    toml.plain("delete_grace_days", accounts.delete_grace_days);
 }
 
 fn mail(toml: &mut Toml, mail: &MailSettings) {

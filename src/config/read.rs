@@ -114,6 +114,7 @@ fn accounts(values: &Values) -> Result<AccountSettings, ConfigError> {
         link_base_url: link_base_url(values, "accounts.link_base_url")?,
         verification_ttl_seconds: values.integer("accounts.verification_ttl_seconds", link_seconds.clone())?,
         invitation_ttl_seconds: values.integer("accounts.invitation_ttl_seconds", link_seconds)?,
+        delete_grace_days: values.integer("accounts.delete_grace_days", 0..=365)?,
     })
 }
 

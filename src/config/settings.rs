@@ -144,6 +144,8 @@ pub struct AccountSettings {
     pub verification_ttl_seconds: u64,
     /// Seconds that an invitation is good, 60 to 2,592,000.
     pub invitation_ttl_seconds: u64,
+    /// Days in which an owner who deleted the account can come back, 0 to 365; 0 means that it is deleted at once.
+    pub delete_grace_days: u32,
 }
 
 /// How mails are sent.

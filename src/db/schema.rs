@@ -174,6 +174,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         credential_epoch -> BigInt,
+        delete_after -> Nullable<BigInt>,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The outbox in the database.
 
-use diesel::dsl::{count_star, min};
+use diesel::dsl::{count_star, min, sql};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use crate::db::schema::local_mail_outbox as mails;
 use crate::db::{Conn, Id, StoreError, Timestamp, execute_on_either, query};
@@ -207,6 +208,14 @@ pub(super) fn delete_ended(conn: &mut Conn, before: Timestamp) -> Result<bool> {
 pub(crate) fn list_mails(conn: &mut Conn, after: i64) -> Result<Vec<MailRow>> {
     let next = mails::table.filter(mails::id.gt(after)).order(mails::id).limit(BATCH);
     Ok(next.select(query::columns_of::<MailRow>()).load(conn)?)
+}
+
+/// The mails to an account, newest first.
+pub(crate) fn list_of_account(conn: &mut Conn, user_id: Id) -> Result<Vec<MailRow>> {
+    let mails = mails::table.filter(mails::user_id.eq(user_id));
+    // Not the index of the ids, in which an account's mails are far apart. Limits keep them few.
+    let newest = mails.order(sql::<BigInt>("id + 0 DESC")).limit(BATCH);
+    Ok(newest.select(query::columns_of::<MailRow>()).load(conn)?)
 }
 
 pub(crate) fn find_mail(conn: &mut Conn, id: Id) -> Result<Option<MailRow>> {

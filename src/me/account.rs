@@ -7,9 +7,11 @@ use utoipa::ToSchema;
 use super::Caller;
 use super::owner::{Owner, TypedPassword, find_active};
 use crate::accounts::admins;
+use crate::accounts::leaving;
 use crate::accounts::model::{FullName, User};
 use crate::accounts::store::{self, UserRow};
 use crate::audit::{EventType, NewEvent, insert_event};
+use crate::config::AccountSettings;
 use crate::db::{Conn, Lookup, Timestamp};
 use crate::fields::{Change, Fields, FromFields};
 use crate::guard::AuthError;
@@ -86,16 +88,25 @@ impl FromFields for Deletion {
 /// Delete the current user
 ///
 /// Deletes the account and its posts, and ends all its sessions. Requires the account's password. The last active admin
-/// stays.
+/// stays. The operator can set a time (`accounts.delete_grace_days`) in which the account is only disabled, and a login
+/// brings it back.
 #[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The account is deleted."), (status = 409, description = "The account is the last active admin's."), (status = 429, description = "Too many attempts.")))]
 #[delete("/me")]
-pub(super) async fn delete_me(owner: Owner, body: Json<Deletion>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn delete_me(
+    owner: Owner,
+    body: Json<Deletion>,
+    settings: Data<AccountSettings>,
+) -> Result<HttpResponse, ApiError> {
+    let grace_days = settings.delete_grace_days;
     let (id, source) = (owner.caller.user_id, owner.source.clone());
     let password = body.0.password;
     let row = owner.find().await?;
     owner.confirm(&row, &password).await?;
     let delete = move |conn: &mut Conn, now| {
         admins::keep_one(conn, id)?;
+        if grace_days > 0 {
+            return leaving::leave(conn, id, grace_days, &source, now);
+        }
         // Before the deletion, which clears what the account's events tell of its owner.
         insert_event(conn, &NewEvent::new(EventType::UserDeleted, &source, now).of(id))?;
         store::delete_user(conn, id)

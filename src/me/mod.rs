@@ -3,6 +3,7 @@
 mod account;
 mod email;
 mod error;
+pub(crate) mod export;
 mod invitation;
 pub(crate) mod mails;
 mod owner;
@@ -32,6 +33,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(account::read_me)
         .service(account::update_me)
         .service(account::delete_me)
+        .service(export::export_me)
         .service(password::change_password)
         .service(email::change_email)
         .service(sessions::list_sessions)

@@ -109,14 +109,14 @@ impl Grants<'_> {
         origin: &Origin,
     ) -> Result<(UserRow, Option<String>), OAuthError> {
         let found = self.db.read(move |conn| store::find_user_by_email_key(conn, &key)).await?;
-        let user_id = found.as_ref().map(|user| user.id);
+        let (user_id, now) = (found.as_ref().map(|user| user.id), Timestamp::now());
         let reason = match &found {
             None => Reason::UnknownAccount,
-            Some(user) if user.is_active => Reason::WrongPassword,
+            Some(user) if user.may_log_in(now) => Reason::WrongPassword,
             Some(_) => Reason::Disabled,
         };
         // A right password takes less work than a wrong one, and would reveal a disabled account.
-        let user = found.filter(|user| user.is_active);
+        let user = found.filter(|user| user.may_log_in(now));
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         match (user, self.passwords.verify(password, hash, origin.ip).await?) {
             (Some(user), Verified::Right { renewed_hash }) => Ok((user, renewed_hash)),

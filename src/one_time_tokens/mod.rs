@@ -42,7 +42,8 @@ pub(crate) fn issue(
     now: Timestamp,
 ) -> Result<Option<Issued>, StoreError> {
     accounts::lock_user(conn, user_id)?;
-    let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else { return Ok(None) };
+    let may_have = |user: &UserRow| may_use(user, purpose, now);
+    let Some(user) = accounts::find_user(conn, user_id)?.filter(may_have) else { return Ok(None) };
     let (epoch, email) = (user.credential_epoch, user.email);
     insert(conn, purpose, Holder::Account { user_id, epoch }, email, (now, now.plus_seconds(ttl_seconds))).map(Some)
 }
@@ -61,7 +62,7 @@ pub(crate) fn find_account(
     now: Timestamp,
 ) -> Result<Option<UserRow>, StoreError> {
     match find(conn, purpose, token, now)? {
-        Some(token) => account_of(conn, purpose, &token),
+        Some(token) => account_of(conn, purpose, &token, now),
         None => Ok(None),
     }
 }
@@ -99,6 +100,11 @@ pub(crate) fn use_invitation(
     }
 }
 
+/// The purpose of each token of an account, and from when to when it is good.
+pub(crate) fn list_of_account(conn: &mut Conn, user_id: Id) -> Result<Vec<(String, Timestamp, Timestamp)>, StoreError> {
+    store::list_purposes_of_account(conn, user_id)
+}
+
 /// Deletes a batch of expired tokens. Returns whether there may be more.
 pub(crate) async fn delete_expired(db: &Db, now: Timestamp) -> Result<bool, StoreError> {
     db.write(move |conn| store::delete_expired(conn, now)).await
@@ -115,7 +121,7 @@ fn use_with_email(
     if let Some(user_id) = token.user_id {
         accounts::lock_user(conn, user_id)?;
     }
-    match account_of(conn, purpose, &token)? {
+    match account_of(conn, purpose, &token, now)? {
         Some(user) if use_up(conn, purpose, &token)? => Ok(Some((user, token.email))),
         _ => Ok(None),
     }
@@ -152,7 +158,12 @@ fn find(
 }
 
 /// The account of a token, if it is still as it was when the token was made.
-fn account_of(conn: &mut Conn, purpose: Purpose, token: &TokenRow) -> Result<Option<UserRow>, StoreError> {
+fn account_of(
+    conn: &mut Conn,
+    purpose: Purpose,
+    token: &TokenRow,
+    now: Timestamp,
+) -> Result<Option<UserRow>, StoreError> {
     let Some(user_id) = token.user_id else { return Ok(None) };
     let is_same = |user: &UserRow| match purpose {
         // It was sent to an address that the account does not have yet.
@@ -161,7 +172,14 @@ fn account_of(conn: &mut Conn, purpose: Purpose, token: &TokenRow) -> Result<Opt
         Purpose::EmailChangeUndo => true,
         _ => user.email == token.email && user.credential_epoch == token.credential_epoch,
     };
-    Ok(accounts::find_user(conn, user_id)?.filter(|user| user.is_active && is_same(user)))
+    Ok(accounts::find_user(conn, user_id)?.filter(|user| may_use(user, purpose, now) && is_same(user)))
+}
+
+/// Whether the owner of an account can use a token for that purpose. An account that is about to be deleted can be given a
+/// new password, for the login that brings it back, and its former address, if whoever took it over also deleted it.
+fn may_use(user: &UserRow, purpose: Purpose, now: Timestamp) -> bool {
+    let is_way_back = matches!(purpose, Purpose::PasswordReset | Purpose::EmailChangeUndo);
+    user.is_active || (is_way_back && user.may_log_in(now))
 }
 
 /// Deletes a token and all others of its holder for this purpose. Returns false if another request was first.

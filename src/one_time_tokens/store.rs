@@ -85,6 +85,13 @@ pub(super) fn list_tokens(conn: &mut Conn, holder: Holder, email: &str, purpose:
     })
 }
 
+/// The purposes and times of an account's tokens.
+pub(super) fn list_purposes_of_account(conn: &mut Conn, user_id: Id) -> Result<Vec<(String, Timestamp, Timestamp)>> {
+    let columns = (one_time_tokens::purpose, one_time_tokens::created_at, one_time_tokens::expires_at);
+    let of_account = one_time_tokens::table.filter(one_time_tokens::user_id.eq(user_id));
+    Ok(of_account.order((one_time_tokens::purpose, one_time_tokens::id)).select(columns).load(conn)?)
+}
+
 /// The tokens of an account.
 pub(super) fn list_of_account(conn: &mut Conn, user_id: Id, purpose: &str) -> Result<Vec<TokenRow>> {
     let of_account = one_time_tokens::user_id.eq(user_id).and(one_time_tokens::purpose.eq(purpose));

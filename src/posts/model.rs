@@ -131,6 +131,12 @@ pub(crate) struct PageQuery {
     pub author_id: Option<Id>,
 }
 
+impl PageQuery {
+    pub(super) fn page(self) -> Page {
+        Page { limit: self.limit, after: self.after }
+    }
+}
+
 impl FromFields for PageQuery {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let (page, author_id) = (Page::read(fields, DEFAULT_LIMIT), fields.optional("author_id"));

@@ -23,8 +23,8 @@ pub(crate) fn compose_reset(
 ) -> Result<Option<Letter>, StoreError> {
     let key = Email::key_of(mail.value(ADDRESS));
     let Some(found) = accounts::find_user_by_email_key(conn, &key)? else { return Ok(None) };
-    let user = find_reader(conn, found.id)?.filter(|user| Email::key_of(&user.email) == key);
-    let Some(user) = user else { return Ok(None) };
+    let is_reader = |user: &UserRow| user.may_log_in(now) && Email::key_of(&user.email) == key;
+    let Some(user) = find_locked(conn, found.id)?.filter(is_reader) else { return Ok(None) };
     // To the address of the account, never to the one that was typed: they may differ in more than case.
     let letter = Letter::to(user.email).with_link(RESET_TTL_SECONDS, move |conn, desk| {
         let issued = issue(conn, Purpose::PasswordReset, user.id, RESET_TTL_SECONDS, now)?;
@@ -41,8 +41,8 @@ pub(crate) fn compose_verification(
     now: Timestamp,
 ) -> Result<Option<Letter>, StoreError> {
     let Some(user_id) = mail.user_id else { return Ok(None) };
-    let user = find_reader(conn, user_id)?;
-    let Some(user) = user.filter(|user| !user.email_verified) else { return Ok(None) };
+    let user = find_locked(conn, user_id)?;
+    let Some(user) = user.filter(|user| user.is_active && !user.email_verified) else { return Ok(None) };
     let ttl_seconds = desk.accounts.verification_ttl_seconds;
     let letter = Letter::to(user.email).with_link(ttl_seconds, move |conn, desk| {
         let issued = issue(conn, Purpose::EmailVerification, user_id, ttl_seconds, now)?;
@@ -75,7 +75,7 @@ pub(crate) fn compose_changed(
 
 /// The account whose owner is to get a link, locked: a token is for the address that the account has when it is made, and
 /// must not go to the one before.
-fn find_reader(conn: &mut Conn, user_id: Id) -> Result<Option<UserRow>, StoreError> {
+fn find_locked(conn: &mut Conn, user_id: Id) -> Result<Option<UserRow>, StoreError> {
     accounts::lock_user(conn, user_id)?;
-    Ok(accounts::find_user(conn, user_id)?.filter(|user| user.is_active))
+    accounts::find_user(conn, user_id)
 }

@@ -4,6 +4,7 @@
 mod email_change;
 mod email_undo;
 mod email_verification;
+pub(crate) mod export;
 pub(crate) mod mails;
 mod password_reset;
 mod presenter;

@@ -109,6 +109,8 @@ fn change(
         is_admin: changes.is_admin.unwrap_or(user.is_admin),
         email_verified: changes.email_verified.unwrap_or(user.email_verified),
         credential_epoch: user.credential_epoch,
+        // Whoever says what is to become of an account overrules the owner, who asked for its deletion.
+        delete_after: user.delete_after.filter(|_| changes.is_active.is_none()),
         updated_at: now,
     };
     let kinds = kinds_of(&user, &new);
@@ -138,7 +140,10 @@ fn kinds_of(old: &UserRow, new: &UserChange) -> Vec<EventType> {
     let flag = |before: bool, after: bool, set: EventType, taken: EventType| {
         (before != after).then_some(if after { set } else { taken })
     };
+    // The owner could still bring the account back, and now cannot.
+    let is_kept_out = !old.is_active && !new.is_active && old.delete_after.is_some() && new.delete_after.is_none();
     let kinds = [
+        is_kept_out.then_some(EventType::UserDisabled),
         flag(old.is_active, new.is_active, EventType::UserEnabled, EventType::UserDisabled),
         flag(old.is_admin, new.is_admin, EventType::AdminGranted, EventType::AdminRevoked),
         flag(old.email_verified, new.email_verified, EventType::EmailVerified, EventType::UserChanged),

@@ -7,6 +7,7 @@ use super::refresh_token::{RefreshToken, SessionSecret};
 use super::revocations::store::{Ended, Which, end_sessions};
 use super::store::{self, NewSession};
 use super::{Lives, Sessions};
+use crate::accounts::leaving;
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::audit::{EventType, NewEvent, Origin, Source, insert_event};
 use crate::clients::{Client, Grant};
@@ -82,7 +83,7 @@ fn open_in(
 ) -> Result<Outcome, StoreError> {
     let user_id = log_in.user.id;
     accounts::lock_user(conn, user_id)?;
-    let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
+    let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.may_log_in(now)) else {
         return Ok(Outcome::Refused(SessionError::NoAccount));
     };
     if user.password_hash != log_in.user.password_hash {
@@ -100,6 +101,8 @@ fn open_in(
     if let Some(hash) = &log_in.renewed_hash {
         accounts::update_renewed_hash(conn, user_id, hash, now)?;
     }
+    let source = Source::request(log_in.origin.clone(), Some(&client.id));
+    leaving::come_back(conn, &user, &source, now)?;
     let ended = match store::find_surplus(conn, user_id, terms.max_per_account, now)? {
         Some(id) => end_sessions(conn, Which::UpTo { user_id, id }, now)?,
         None => Vec::new(),

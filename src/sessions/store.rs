@@ -89,6 +89,18 @@ pub(crate) fn list_sessions(conn: &mut Conn, user_id: Id, page: Page, now: Times
         .load(conn)?)
 }
 
+/// A page of a user's sessions, newest first, those that have ended too, plus one more if there is a next page.
+pub(crate) fn list_all_sessions(conn: &mut Conn, user_id: Id, page: Page) -> Result<Vec<SessionRow>> {
+    let before = page.after.map_or(Id::MAX.get() + 1, Id::get);
+    Ok(sessions::table
+        .filter(sessions::user_id.eq(user_id).and(sessions::id.lt(before)))
+        // Not the index of the ids, in which an account's sessions are far apart.
+        .order(sql::<BigInt>("id + 0 DESC"))
+        .limit(page.limit + 1)
+        .select(SessionRow::as_select())
+        .load(conn)?)
+}
+
 /// The newest of a user's live sessions that must end to make room for one more. `max` is at least 1.
 pub(crate) fn find_surplus(conn: &mut Conn, user_id: Id, max: u32, now: Timestamp) -> Result<Option<Id>> {
     let live = sessions::table

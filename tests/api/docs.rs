@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Actor, Answer, SCOPES, Server, header_names};
 
 /// What stands in the contract: method, path, statuses that a client can meet.
-const OPERATIONS: [(&str, &str, &[u16]); 34] = [
+const OPERATIONS: [(&str, &str, &[u16]); 35] = [
     ("post", "/login", &[200, 400, 401, 408, 413, 429, 431, 503]),
     ("post", "/signup", &[201, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("post", "/invitation", &[201, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
@@ -30,6 +30,7 @@ const OPERATIONS: [(&str, &str, &[u16]); 34] = [
     ("get", "/me", &[200, 401, 403, 431, 503]),
     ("delete", "/me", &[204, 400, 401, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("patch", "/me", &[200, 400, 401, 403, 408, 413, 415, 422, 431, 503]),
+    ("get", "/me/export", &[200, 401, 403, 431, 503]),
     ("get", "/me/activity", &[200, 401, 403, 422, 431, 503]),
     ("get", "/audit", &[200, 401, 403, 422, 431, 503]),
     ("get", "/posts", &[200, 422, 431, 503]),

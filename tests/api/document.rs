@@ -116,6 +116,7 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("GET", "/me", server.get("/me")),
         ("GET", "/profile/{id}", ada.get(&ada.profile_url())),
         ("GET", "/me/sessions", ada.request("GET", "/me/sessions").send()),
+        ("GET", "/me/export", ada.get("/me/export")),
         ("GET", "/me/activity", ada.get("/me/activity")),
         ("GET", "/me/activity", ada.get("/me/activity?limit=1")),
         ("GET", "/audit", server.admin("eve@example.com").get("/audit")),

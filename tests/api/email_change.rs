@@ -481,3 +481,16 @@ fn of_two_undos_at_once_one_wins() {
     assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 3, "{statuses:?}");
 }
+
+#[test]
+fn the_undo_of_a_change_works_while_the_account_waits_for_its_deletion() {
+    let server = Server::with(&[("accounts.delete_grace_days", "30")]);
+    let thief = server.sign_up(BOB);
+    let undo = changed(&server, &thief, BOB, ROB);
+    thief.request("DELETE", "/me").json(&json!({"password": PASSWORD})).send().expect(204);
+    present(&server, UNDO, &undo).expect_empty(204);
+    log_in(&server, ROB, PASSWORD).expect_oauth_error(400, "invalid_grant");
+    let reset = json!({"token": reset_token(&server, BOB), "new_password": NEW});
+    server.post("/password-reset/confirm", reset).expect(204);
+    assert_eq!(email_of(&server.actor(log_in(&server, BOB, NEW).expect_json(200))), BOB);
+}

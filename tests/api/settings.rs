@@ -56,6 +56,8 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_the_key() {
         ("token.access_ttl_seconds", "soon"),
         ("token.access_ttl_seconds", "1.5"),
         ("token.refresh_ttl_seconds", "x"),
+        ("accounts.delete_grace_days", "366"),
+        ("accounts.delete_grace_days", "-1"),
         ("password.min_score", "5"),
         ("password.min_score", "strong"),
         ("password.breached_file", "none.txt"),

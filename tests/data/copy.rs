@@ -27,6 +27,7 @@ const TABLES: [(&str, &str, &[&str], &[&str]); 11] = [
             "email_verified",
             "created_at",
             "credential_epoch",
+            "delete_after",
         ],
         &[],
     ),

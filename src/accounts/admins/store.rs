@@ -32,6 +32,7 @@ pub(crate) struct UserChange {
     pub is_admin: bool,
     pub email_verified: bool,
     pub credential_epoch: i64,
+    pub delete_after: Option<Timestamp>,
     pub updated_at: Timestamp,
 }
 

@@ -89,6 +89,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("mail.max_per_hour", 10, 1_000_000),
     ("accounts.verification_ttl_seconds", 60, 2_592_000),
     ("accounts.invitation_ttl_seconds", 60, 2_592_000),
+    ("accounts.delete_grace_days", 0, 365),
     ("password.min_score", 0, 4),
     ("password.bcrypt_cost", 4, 31),
     ("password.hash_threads", 0, 1024),

@@ -1,0 +1,3 @@
+DROP TRIGGER users_stay;
+DROP INDEX users_delete_after;
+ALTER TABLE users DROP COLUMN delete_after;
