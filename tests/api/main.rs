@@ -66,3 +66,4 @@ mod tls;
 mod tokens;
 mod traces;
 mod upgrades;
+mod user_commands;
