@@ -49,9 +49,9 @@ pub use testing::fuzzing;
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
-    AccountSettings, Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings,
-    PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, SignUpMode,
-    TokenSettings,
+    AccountSettings, Algorithm, AuditSettings, BootstrapSettings, ConfigError, DatabaseSettings, DatabaseUrl,
+    Environment, LogSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings,
+    Settings, SignUpMode, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};

@@ -1,6 +1,7 @@
 //! The whole service: opened from settings, then served, or added to another actix-web application.
 
 mod background;
+mod bootstrap;
 mod serve;
 
 use std::sync::Arc;
@@ -64,6 +65,9 @@ pub enum StartError {
     /// `server.root_path` begins like the service's own paths, so requests with and without the prefix look alike.
     #[error("server.root_path {0}: it conflicts with paths of the service; set another prefix")]
     RootPath(String),
+    /// The first admin of the settings cannot be created.
+    #[error("{0}")]
+    Bootstrap(String),
     /// The system refused a thread or a socket.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -178,6 +182,7 @@ impl Keyfob {
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
+        bootstrap::make_first_admin(&settings.bootstrap, &db, &passwords, Timestamp::now()).await?;
         let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, Timestamp::now()).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let naming_key = sessions.derive_key("failed attempts");

@@ -38,6 +38,8 @@ pub(super) const KEYS: &[&str] = &[
     "accounts.link_base_url",
     "accounts.verification_ttl_seconds",
     "accounts.invitation_ttl_seconds",
+    "bootstrap.admin_email",
+    "bootstrap.admin_password_file",
     "password.min_score",
     "password.breached_file",
     "password.bcrypt_cost",

@@ -30,8 +30,8 @@ pub(crate) use layers::log_filter;
 pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
 pub use settings::{
-    AccountSettings, AuditSettings, DatabaseSettings, LogSettings, PasswordSettings, RateLimitSettings, ServerSettings,
-    SessionSettings, Settings, TokenSettings,
+    AccountSettings, AuditSettings, BootstrapSettings, DatabaseSettings, LogSettings, PasswordSettings,
+    RateLimitSettings, ServerSettings, SessionSettings, Settings, TokenSettings,
 };
 use values::Values;
 

@@ -7,9 +7,9 @@ use ipnet::IpNet;
 
 use super::values::Values;
 use super::{
-    AccountSettings, Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings,
-    PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings, SignUpMode,
-    TokenSettings, database_url, url,
+    AccountSettings, Algorithm, AuditSettings, BootstrapSettings, ConfigError, DatabaseSettings, DatabaseUrl,
+    Environment, LogSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings,
+    Settings, SignUpMode, TokenSettings, database_url, url,
 };
 
 const DAY_SECONDS: u64 = 86_400;
@@ -32,6 +32,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
         token: token(values)?,
         sessions: sessions(values)?,
         accounts: accounts(values)?,
+        bootstrap: bootstrap(values)?,
         password: password(values)?,
         rate_limit: rate_limit(values)?,
         audit: audit(values)?,
@@ -112,6 +113,13 @@ fn accounts(values: &Values) -> Result<AccountSettings, ConfigError> {
         link_base_url: link_base_url(values, "accounts.link_base_url")?,
         verification_ttl_seconds: values.integer("accounts.verification_ttl_seconds", link_seconds.clone())?,
         invitation_ttl_seconds: values.integer("accounts.invitation_ttl_seconds", link_seconds)?,
+    })
+}
+
+fn bootstrap(values: &Values) -> Result<BootstrapSettings, ConfigError> {
+    Ok(BootstrapSettings {
+        admin_email: values.optional_text("bootstrap.admin_email")?,
+        admin_password_file: values.path("bootstrap.admin_password_file")?,
     })
 }
 

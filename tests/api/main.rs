@@ -19,6 +19,7 @@ mod admin;
 mod audit;
 mod bearer;
 mod bodies;
+mod bootstrap;
 mod browsers;
 mod caching;
 mod commands;

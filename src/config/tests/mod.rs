@@ -68,7 +68,7 @@ fn production(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
 
 #[test]
 fn nothing_set_gives_the_defaults() {
-    let Settings { environment, server, log, database, sessions, accounts, password, rate_limit, audit, token: _ } =
+    let Settings { environment, server, log, database, sessions, accounts, password, rate_limit, audit, .. } =
         with_env(&[]);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
 
@@ -86,6 +86,8 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(sessions.max_per_account, 200);
     assert_eq!((accounts.signup, accounts.link_base_url), (SignUpMode::Open, None));
     assert_eq!((accounts.verification_ttl_seconds, accounts.invitation_ttl_seconds), (86_400, 604_800));
+    let bootstrap = with_env(&[]).bootstrap;
+    assert_eq!((bootstrap.admin_email, bootstrap.admin_password_file), (None, None));
     assert_eq!((password.min_score, password.breached_file), (2, None));
     assert_eq!(password.bcrypt_cost, 12);
     assert_eq!((password.hash_threads, password.queue_length), (cores, 64));
