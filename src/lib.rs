@@ -24,7 +24,9 @@ mod fields;
 mod guard;
 mod http;
 mod json;
+mod language;
 mod log;
+mod mail;
 mod me;
 mod metrics;
 mod network;
@@ -50,8 +52,8 @@ pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
     AccountSettings, Algorithm, AuditSettings, BootstrapSettings, ConfigError, DatabaseSettings, DatabaseUrl,
-    Environment, LogSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings,
-    Settings, SignUpMode, TokenSettings,
+    Environment, LogSettings, MailSettings, PasswordSettings, RateLimitSettings, RevocationFail, Sender,
+    ServerSettings, SessionSettings, Settings, SignUpMode, SmtpSecurity, SmtpUrl, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};

@@ -1,5 +1,5 @@
 //! Background work: reads revocations, failed attempts, new keys and kinds of password hashes, writes recorded uses and
-//! refused logins, and deletes expired rows.
+//! refused logins, sends mails, and deletes expired rows.
 
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::future::{FutureExt, join, select};
+use futures_util::future::{FutureExt, join, join3, select};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::accounts::store as accounts;
@@ -17,6 +18,7 @@ use crate::attempts::Attempts;
 use crate::audit::store as events;
 use crate::config::AuditSettings;
 use crate::db::{Db, StoreError, Timestamp};
+use crate::mail::Mailer;
 use crate::one_time_tokens;
 use crate::operations::health::Pulse;
 use crate::passwords::Passwords;
@@ -28,6 +30,8 @@ use crate::tokens::keyring::RELOAD_SECONDS;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Limit for writing what is still in memory: an unreachable database does not delay shutdown.
 const LAST_ROUND: Duration = Duration::from_secs(3);
+/// Pause after the database failed the mailer.
+const MAIL_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the background work needs.
 pub(crate) struct Work {
@@ -36,6 +40,7 @@ pub(crate) struct Work {
     pub attempts: Arc<Attempts>,
     pub passwords: Arc<Passwords>,
     pub audit: AuditSettings,
+    pub mailer: Arc<Mailer>,
 }
 
 /// The background thread; dropping this ends it after a last round.
@@ -49,7 +54,7 @@ pub(crate) struct Background {
 impl Background {
     /// A thread of its own, so that it also runs inside another application, on any runtime.
     pub(crate) fn start(work: Work) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = channel();
         let heart = Arc::new(());
         let pulse = Pulse::of(&heart);
@@ -76,17 +81,21 @@ impl Drop for Background {
 
 async fn run(work: &Work, stopped: Receiver<()>) {
     let sessions = &work.sessions;
+    let (stop, stopping) = watch::channel(false);
+    let mut mailing = pin!(send_mails(&work.mailer, stopping));
     {
         // Concurrently, so that writes that wait for the database do not delay news.
-        let rounds = pin!(join(listen(sessions, &work.attempts), keep_up(work)));
+        let rounds = pin!(join3(listen(sessions, &work.attempts), keep_up(work), mailing.as_mut()));
         select(rounds, stopped).await;
     }
+    stop.send_replace(true);
     let now = Timestamp::now();
-    let last_round = async {
+    let flush = async {
         attempt("could not write session uses", sessions.flush_uses(now)).await;
         attempt("could not write refused passwords", sessions.flush_all_refusals(now)).await;
     };
-    let _out_of_time = timeout(LAST_ROUND, last_round).await;
+    // The mail under way may still be handed over.
+    let _out_of_time = timeout(LAST_ROUND, join(flush, mailing)).await;
 }
 
 async fn listen(sessions: &Sessions, attempts: &Attempts) {
@@ -98,7 +107,16 @@ async fn listen(sessions: &Sessions, attempts: &Attempts) {
     }
 }
 
-async fn keep_up(Work { db, sessions, attempts, passwords, audit }: &Work) {
+/// Sends mails, until told to stop: then the one under way is the last.
+async fn send_mails(mailer: &Mailer, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        let round = mailer.round(Timestamp::now, || *stopping.borrow());
+        let pause = attempt("could not send mails", round).await.unwrap_or(MAIL_PAUSE);
+        let _stopped = timeout(pause, stopping.changed()).await;
+    }
+}
+
+async fn keep_up(Work { db, sessions, attempts, passwords, audit, mailer }: &Work) {
     // Schedule by the monotonic clock, which nothing can set.
     let reload_every = Duration::from_secs(RELOAD_SECONDS);
     let (mut reload_at, mut sweep_at) = (Instant::now() + reload_every, Instant::now());
@@ -119,6 +137,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords, audit }: &Work) {
                 attempt(what, attempts.delete_expired(now)).await,
                 attempt(what, delete_old_events(db, audit, now)).await,
                 attempt(what, one_time_tokens::delete_expired(db, now)).await,
+                attempt(what, mailer.sweep(now)).await,
             ];
             if !swept.contains(&Some(true)) {
                 sweep_at = instant + SWEEP_EVERY;

@@ -2,6 +2,7 @@
 
 mod background;
 mod bootstrap;
+mod mail;
 mod serve;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::http::error::ApiError;
 use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
+use crate::mail::{Mailer, Outbox};
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
 use crate::one_time_tokens::links::Links;
 use crate::operations::health;
@@ -68,6 +70,9 @@ pub enum StartError {
     /// The first admin of the settings cannot be created.
     #[error("{0}")]
     Bootstrap(String),
+    /// Mails cannot be sent with these settings.
+    #[error("{0}")]
+    Mail(String),
     /// The system refused a thread or a socket.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -103,6 +108,8 @@ struct Parts {
     attempts: Data<Attempts>,
     accounts: Data<AccountSettings>,
     links: Data<Links>,
+    outbox: Data<Outbox>,
+    mailer: Arc<Mailer>,
     proxies: Data<TrustedProxies>,
     document: Data<Document>,
     routes: Data<Routes>,
@@ -173,21 +180,21 @@ impl Keyfob {
     /// [`StartError`] says in one line what is wrong and how to fix it.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
         let routes = Routes::new(openapi_document, &docs::FILES);
-        let root_path = &settings.server.root_path;
-        if routes.begin_with(root_path) {
-            return Err(StartError::RootPath(root_path.clone()));
+        if routes.begin_with(&settings.server.root_path) {
+            return Err(StartError::RootPath(settings.server.root_path));
         }
         // Before the database is touched: a list of breached passwords that cannot be used stops the start.
         let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
-        bootstrap::make_first_admin(&settings.bootstrap, &db, &passwords, Timestamp::now()).await?;
-        let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, Timestamp::now()).await;
+        let now = Timestamp::now();
+        bootstrap::make_first_admin(&settings.bootstrap, &db, &passwords, now).await?;
+        let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, now).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
-        let naming_key = sessions.derive_key("failed attempts");
-        let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
+        let attempts = Attempts::load(&settings.rate_limit, &db, &sessions.derive_key("failed attempts"), now).await;
         let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
+        let (outbox, mailer) = mail::open(&settings, &db, &sessions).map_err(StartError::Mail)?;
         Ok(Self(Arc::new(Parts {
             background: Background::start(Work {
                 db: db.clone(),
@@ -195,7 +202,10 @@ impl Keyfob {
                 attempts: attempts.clone().into_inner(),
                 passwords: passwords.clone().into_inner(),
                 audit: settings.audit.clone(),
+                mailer: Arc::clone(&mailer),
             })?,
+            outbox,
+            mailer,
             passwords,
             attempts,
             accounts: Data::new(settings.accounts.clone()),
@@ -240,6 +250,7 @@ impl Keyfob {
             .app_data(parts.attempts.clone())
             .app_data(parts.accounts.clone())
             .app_data(parts.links.clone())
+            .app_data(parts.outbox.clone())
             .app_data(parts.document.clone())
             .app_data(Data::new(limit))
             .app_data(Data::new(parts.background.pulse()))

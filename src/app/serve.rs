@@ -22,6 +22,7 @@ use crate::http::server::limits;
 use crate::http::server::root_path::{RootPath, under_root_path};
 use crate::http::server::tls::Certificate;
 use crate::http::shares::Shares;
+use crate::mail::Kind;
 use crate::metrics::{Labels, Metrics};
 use crate::oauth::OUTCOMES;
 use crate::operations::metrics::{self as metrics_page, Page};
@@ -113,11 +114,14 @@ impl Keyfob {
         let has_writer = matches!(parts.settings.database.url, DatabaseUrl::Sqlite(_));
         let document = openapi_document();
         let grants = Grant::ALL.map(Grant::as_str);
-        let labels = Labels { document: &document, files: &docs::FILES, grants: &grants, outcomes: &OUTCOMES };
+        let mails = Kind::ALL.map(Kind::as_str);
+        let labels =
+            Labels { document: &document, files: &docs::FILES, grants: &grants, outcomes: &OUTCOMES, mails: &mails };
         let metrics = Metrics::new(labels, has_writer).map_err(std::io::Error::other)?;
         parts.passwords.watch(metrics.hash_queue.clone(), metrics.password_work.clone());
         parts.db.watch(metrics.write_queue.clone());
         parts.sessions.watch(metrics.unlisted_refusals.clone());
+        parts.mailer.watch(metrics.mails.clone());
         Ok(Some(Data::new(metrics)))
     }
 

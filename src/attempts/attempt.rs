@@ -15,6 +15,7 @@ pub(super) enum At<'a> {
     Client { id: &'a str, secret: &'a str },
     SignUp,
     OneTimeToken,
+    Mail { key: &'a str },
 }
 
 impl<'a> Attempt<'a> {
@@ -31,6 +32,11 @@ impl<'a> Attempt<'a> {
     /// A use of a one-time token.
     pub(crate) fn on_one_time_token(address: IpAddr) -> Self {
         Self { at: At::OneTimeToken, network: network(address) }
+    }
+
+    /// A request for a mail to an address, whether or not an account has it.
+    pub(crate) fn to_be_mailed(account_key: &'a str, address: IpAddr) -> Self {
+        Self { at: At::Mail { key: account_key }, network: network(address) }
     }
 
     /// A sign-up, whose response reveals whether the account exists.

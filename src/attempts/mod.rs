@@ -152,7 +152,7 @@ impl Attempts {
         match attempt.at {
             At::Account { key, password } => self.fingerprints.hash_one((key, nfc(password))),
             At::Client { id, secret } => self.fingerprints.hash_one((id, secret)),
-            At::SignUp | At::OneTimeToken => 0,
+            At::SignUp | At::OneTimeToken | At::Mail { .. } => 0,
         }
     }
 
@@ -200,6 +200,11 @@ impl Begun<'_> {
             Ok(row) => row.iter().for_each(|row| self.attempts.lock().learn(row, now)),
             Err(error) => tracing::warn!(cause = %error, "could not delete failed attempts"),
         }
+    }
+
+    /// The request was accepted, and counts as it is. When this returns it is counted.
+    pub(crate) async fn made(self, now: Timestamp) {
+        self.attempts.count(self.names.of_failure(), now).await;
     }
 
     /// An account was created.

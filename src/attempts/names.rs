@@ -64,6 +64,13 @@ impl Naming {
                 address: address("clients of address"),
                 ..Names::default()
             },
+            // Each counts, and apart from guesses: a mail that was asked for opens nothing.
+            At::Mail { key } => Names {
+                own: Some(self.name("mail to account from address", &[key, &network])),
+                address: address("mails of address"),
+                holds: true,
+                ..Names::default()
+            },
             At::OneTimeToken => Names { address: address("address"), holds: true, ..Names::default() },
             At::SignUp => Names {
                 address: address("address"),

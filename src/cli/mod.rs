@@ -11,6 +11,7 @@ mod http;
 mod import;
 mod key;
 mod login;
+mod mail;
 mod misuse;
 mod seed;
 mod serve;
@@ -79,6 +80,9 @@ Examples:
     Client(client::Command),
     /// Show the audit trail: logins, refused logins and changes, oldest first
     Audit(audit::Audit),
+    /// List mails that wait, were sent or failed, and try one again
+    #[command(subcommand, arg_required_else_help = false)]
+    Mail(mail::Command),
     /// Copy all data to another database, SQLite or PostgreSQL
     Copy(copy::Copy),
     /// Write a snapshot of a SQLite database to a file, even while the service runs
@@ -191,6 +195,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Key(command) => key::run(command, &settings).await,
         Command::Client(command) => client::run(command, &settings).await,
         Command::Audit(arguments) => audit::run(arguments, &settings).await,
+        Command::Mail(command) => mail::run(command, &settings).await,
         Command::Copy(command) => copy::copy(&command, &settings),
         Command::Backup(arguments) => backup::run(&arguments, &settings),
         Command::Healthcheck => healthcheck::check(&settings),

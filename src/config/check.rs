@@ -1,10 +1,10 @@
 //! Checks that settings agree with each other.
 
-use std::fs;
 use std::path::Path;
 
+use super::files::file;
 use super::values::Values;
-use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings};
+use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings, mail};
 
 const PEM: &str = "expected a PEM file";
 
@@ -16,6 +16,7 @@ pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<
     metrics_address(settings, values)?;
     traces_are_known(settings, values)?;
     key_source(&settings.token, values)?;
+    mail::check(&settings.mail, values, dir)?;
     if let Some(path) = &settings.token.private_key_file {
         file(values, "token.private_key_file", (path, PEM), dir)?;
     }
@@ -108,13 +109,4 @@ fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError>
         return Err(values.fault("token.private_key_file", "HS256 does not use it", remedy));
     }
     Ok(())
-}
-
-fn file(values: &Values, key: &str, (path, expected): (&Path, &str), dir: &Path) -> Result<(), ConfigError> {
-    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, expected);
-    match fs::metadata(dir.join(path)) {
-        Ok(metadata) if metadata.is_dir() => Err(wrong("is a directory")),
-        Ok(_) => Ok(()),
-        Err(error) => Err(wrong(&format!("cannot be read: {error}"))),
-    }
 }

@@ -11,7 +11,8 @@ use secrecy::SecretString;
 
 use super::postgres_url::MASK;
 use super::{
-    AccountSettings, DatabaseSettings, PasswordSettings, RateLimitSettings, ServerSettings, Settings, TokenSettings,
+    AccountSettings, DatabaseSettings, MailSettings, PasswordSettings, RateLimitSettings, ServerSettings, Settings,
+    TokenSettings,
 };
 
 /// Every key, in the order of `config/default.toml`.
@@ -28,6 +29,7 @@ pub(super) fn masked(settings: &Settings) -> String {
     toml.section("bootstrap");
     toml.optional("admin_email", settings.bootstrap.admin_email.as_ref());
     toml.path("admin_password_file", settings.bootstrap.admin_password_file.as_ref());
+    mail(&mut toml, &settings.mail);
     password(&mut toml, &settings.password);
     rate_limit(&mut toml, &settings.rate_limit);
     toml.section("audit");
@@ -86,6 +88,20 @@ fn accounts(toml: &mut Toml, accounts: &AccountSettings) {
     toml.optional("link_base_url", accounts.link_base_url.as_ref());
     toml.plain("verification_ttl_seconds", accounts.verification_ttl_seconds);
     toml.plain("invitation_ttl_seconds", accounts.invitation_ttl_seconds);
+}
+
+fn mail(toml: &mut Toml, mail: &MailSettings) {
+    toml.section("mail");
+    toml.optional("smtp_url", mail.smtp_url.as_ref());
+    toml.optional("username", mail.username.as_ref());
+    toml.path("password_file", mail.password_file.as_ref());
+    toml.optional("from", mail.from.as_ref());
+    toml.path("ca_file", mail.ca_file.as_ref());
+    toml.optional("ehlo_name", mail.ehlo_name.as_ref());
+    toml.plain("timeout_seconds", mail.timeout_seconds);
+    toml.text("outbox_dir", mail.outbox_dir.display());
+    toml.path("templates_dir", mail.templates_dir.as_ref());
+    toml.plain("max_per_hour", mail.max_per_hour);
 }
 
 fn password(toml: &mut Toml, password: &PasswordSettings) {

@@ -9,13 +9,16 @@ mod choices;
 mod database_url;
 mod dotenv;
 mod error;
+mod files;
 mod keys;
 mod layers;
+mod mail;
 mod masked;
 mod postgres_url;
 mod read;
 pub(crate) mod safety;
 mod settings;
+mod smtp_url;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -30,9 +33,10 @@ pub(crate) use layers::log_filter;
 pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
 pub use settings::{
-    AccountSettings, AuditSettings, BootstrapSettings, DatabaseSettings, LogSettings, PasswordSettings,
-    RateLimitSettings, ServerSettings, SessionSettings, Settings, TokenSettings,
+    AccountSettings, AuditSettings, BootstrapSettings, DatabaseSettings, LogSettings, MailSettings, PasswordSettings,
+    RateLimitSettings, Sender, ServerSettings, SessionSettings, Settings, TokenSettings,
 };
+pub use smtp_url::{SmtpSecurity, SmtpUrl};
 use values::Values;
 
 impl Settings {

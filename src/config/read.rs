@@ -1,6 +1,7 @@
 //! From values to settings, key by key, in the order of `config/default.toml`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::thread;
 
 use ipnet::IpNet;
@@ -8,8 +9,8 @@ use ipnet::IpNet;
 use super::values::Values;
 use super::{
     AccountSettings, Algorithm, AuditSettings, BootstrapSettings, ConfigError, DatabaseSettings, DatabaseUrl,
-    Environment, LogSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings,
-    Settings, SignUpMode, TokenSettings, database_url, url,
+    Environment, LogSettings, MailSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings,
+    SessionSettings, Settings, SignUpMode, TokenSettings, database_url, mail, url,
 };
 
 const DAY_SECONDS: u64 = 86_400;
@@ -33,6 +34,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
         sessions: sessions(values)?,
         accounts: accounts(values)?,
         bootstrap: bootstrap(values)?,
+        mail: mail(values)?,
         password: password(values)?,
         rate_limit: rate_limit(values)?,
         audit: audit(values)?,
@@ -120,6 +122,21 @@ fn bootstrap(values: &Values) -> Result<BootstrapSettings, ConfigError> {
     Ok(BootstrapSettings {
         admin_email: values.optional_text("bootstrap.admin_email")?,
         admin_password_file: values.path("bootstrap.admin_password_file")?,
+    })
+}
+
+fn mail(values: &Values) -> Result<MailSettings, ConfigError> {
+    Ok(MailSettings {
+        smtp_url: mail::smtp_url(values, "mail.smtp_url")?,
+        username: values.optional_text("mail.username")?,
+        password_file: values.path("mail.password_file")?,
+        from: mail::sender(values, "mail.from")?,
+        ca_file: values.path("mail.ca_file")?,
+        ehlo_name: mail::ehlo_name(values, "mail.ehlo_name")?,
+        timeout_seconds: values.integer("mail.timeout_seconds", 1..=60)?,
+        outbox_dir: PathBuf::from(values.text("mail.outbox_dir")?),
+        templates_dir: values.path("mail.templates_dir")?,
+        max_per_hour: values.integer("mail.max_per_hour", 10..=1_000_000)?,
     })
 }
 

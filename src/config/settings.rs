@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::choices::{Algorithm, Environment, RevocationFail, SignUpMode};
 use super::database_url::DatabaseUrl;
+use super::smtp_url::SmtpUrl;
 
 /// The effective settings, complete and checked; `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Settings {
     pub accounts: AccountSettings,
     /// `bootstrap.*`: the first admin.
     pub bootstrap: BootstrapSettings,
+    /// `mail.*`: how mails are sent.
+    pub mail: MailSettings,
     /// `password.*`: which passwords may be chosen, and the cost of hashing one.
     pub password: PasswordSettings,
     /// `rate_limit.*`: limits on failed logins and on sign-ups.
@@ -152,6 +155,40 @@ pub struct AccountSettings {
     pub verification_ttl_seconds: u64,
     /// Seconds that an invitation is good, 60 to 2,592,000.
     pub invitation_ttl_seconds: u64,
+}
+
+/// How mails are sent.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The mail server; unset: mails are written to files.
+    pub smtp_url: Option<SmtpUrl>,
+    /// The user name for the mail server, if not in the URL.
+    pub username: Option<String>,
+    /// An existing file with the password of that user.
+    pub password_file: Option<PathBuf>,
+    /// From whom mails come; always set if `smtp_url` is.
+    pub from: Option<Sender>,
+    /// Certificates that the mail server's must be signed by, an existing PEM file; unset: those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// The name in EHLO; unset: the issuer's host.
+    pub ehlo_name: Option<String>,
+    /// Seconds that sending one mail may take, 1 to 60.
+    pub timeout_seconds: u64,
+    /// Where mails are written if there is no mail server.
+    pub outbox_dir: PathBuf,
+    /// Templates that replace the built-in ones, an existing folder.
+    pub templates_dir: Option<PathBuf>,
+    /// Most mails in an hour, 10 to 1,000,000.
+    pub max_per_hour: u32,
+}
+
+/// From whom mails come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The display name.
+    pub name: Option<String>,
+    /// The e-mail address.
+    pub address: String,
 }
 
 /// Which passwords may be chosen, and the cost of hashing one.

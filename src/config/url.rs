@@ -71,7 +71,7 @@ pub(super) fn check_root_path(text: &str) -> Result<(), &'static str> {
 }
 
 /// Whether the text is `host` or `host:port`.
-fn check_authority(authority: &str) -> Result<(), &'static str> {
+pub(super) fn check_authority(authority: &str) -> Result<(), &'static str> {
     if authority.contains('@') {
         return Err("has a user name");
     }

@@ -59,6 +59,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    local_mail_outbox (id) {
+        id -> BigInt,
+        kind -> Text,
+        language -> Text,
+        user_id -> Nullable<BigInt>,
+        is_notice -> Bool,
+        content -> Nullable<Text>,
+        message_id -> Text,
+        queued_at -> BigInt,
+        waits_since -> BigInt,
+        due_at -> BigInt,
+        lease -> Nullable<Text>,
+        tries -> BigInt,
+        recipient -> Nullable<Binary>,
+        allowed_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        is_sent -> Bool,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     local_positions (last) {
         last -> BigInt,
     }
@@ -156,6 +178,7 @@ diesel::table! {
 }
 
 diesel::joinable!(email_keys_due -> users (user_id));
+diesel::joinable!(local_mail_outbox -> users (user_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
 diesel::joinable!(posts -> users (author_id));
 
@@ -166,6 +189,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     email_keys_due,
     events,
     first_admin,
+    local_mail_outbox,
     local_positions,
     one_time_tokens,
     posts,

@@ -1,85 +1,25 @@
-//! The languages of pages, and which one a browser prefers.
+//! The language that a request prefers.
 
-use actix_web::HttpRequest;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
 use actix_web::http::header::ACCEPT_LANGUAGE;
+use actix_web::{FromRequest, HttpRequest};
 
-/// Longest list of preferences that is read: browsers send a handful.
-const MAX_PREFERENCES: usize = 32;
+use crate::language::Language;
 
-/// A language that there are pages in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Language {
-    #[default]
-    English,
-    German,
+/// The language that a request prefers; English if it names none that we have.
+pub(crate) fn language_of(req: &HttpRequest) -> Language {
+    let header = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    header.map_or_else(Language::default, Language::preferred)
 }
 
-impl Language {
-    /// The language that a request prefers (RFC 9110 §12.5.4); English if it names none that we have.
-    pub(crate) fn of(req: &HttpRequest) -> Self {
-        let header = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        header.map_or_else(Self::default, Self::preferred)
-    }
+impl FromRequest for Language {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
 
-    /// The code (RFC 5646).
-    pub(crate) fn code(self) -> &'static str {
-        self.pick("en", "de")
-    }
-
-    /// The text in this language.
-    pub(crate) fn pick<T>(self, english: T, german: T) -> T {
-        match self {
-            Self::English => english,
-            Self::German => german,
-        }
-    }
-
-    fn preferred(header: &str) -> Self {
-        let mut best = (0.0, Self::default());
-        for (weight, language) in header.split(',').take(MAX_PREFERENCES).filter_map(preference) {
-            if weight > best.0 {
-                best = (weight, language);
-            }
-        }
-        best.1
-    }
-}
-
-/// One range of the header, such as `de-AT;q=0.8`, if we have its language.
-fn preference(range: &str) -> Option<(f32, Language)> {
-    let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
-    let weight = match parameters.trim().strip_prefix("q=") {
-        Some(weight) => weight.trim().parse().ok()?,
-        None => 1.0,
-    };
-    let language = match name.trim().split('-').next()?.to_ascii_lowercase().as_str() {
-        "en" | "*" => Language::English,
-        "de" => Language::German,
-        _ => return None,
-    };
-    Some((weight, language))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_heaviest_language_that_we_have_wins_and_the_first_of_equals() {
-        for (header, code) in [
-            ("", "en"),
-            ("de", "de"),
-            ("de-AT", "de"),
-            ("DE-at,en;q=0.9", "de"),
-            ("en-GB,de;q=0.9", "en"),
-            ("en;q=0.5, de;q=0.8", "de"),
-            ("fr, de;q=0.3, en;q=0.2", "de"),
-            ("fr, it", "en"),
-            ("de, en", "de"),
-            ("de;q=0, en;q=0.1", "en"),
-            ("de;q=x, *", "en"),
-        ] {
-            assert_eq!(Language::preferred(header).code(), code, "{header}");
-        }
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(language_of(req)))
     }
 }

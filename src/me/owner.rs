@@ -19,6 +19,9 @@ use crate::fields::{Field, Rejection, text};
 use crate::guard::AuthError;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
+use crate::http::language::language_of;
+use crate::language::Language;
+use crate::mail::Outbox;
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::sessions::end::Caller;
@@ -42,6 +45,9 @@ pub(super) struct Owner {
     /// For the events of what the owner does.
     pub source: Source,
     pub passwords: Data<Passwords>,
+    pub outbox: Data<Outbox>,
+    /// For the mails of what the owner does.
+    pub language: Language,
     users: Data<Lookup<UserRow>>,
     attempts: Data<Attempts>,
     sessions: Data<Sessions>,
@@ -61,6 +67,8 @@ impl FromRequest for Owner {
                 address: origin.ip,
                 source: user.source(origin),
                 passwords: Data::extract(&req).await?,
+                outbox: Data::extract(&req).await?,
+                language: language_of(&req),
                 users: Data::extract(&req).await?,
                 attempts: Data::extract(&req).await?,
                 sessions: Data::extract(&req).await?,

@@ -11,6 +11,7 @@ use crate::db::Conn;
 use crate::fields::{Fields, FromFields};
 use crate::http::Json;
 use crate::http::error::ApiError;
+use crate::mail::{Kind, NewMail};
 use crate::passwords::{ChosenPassword, NewPassword};
 
 /// A new password, confirmed with the current one.
@@ -34,7 +35,7 @@ impl FromFields for PasswordChange {
 
 /// Change the password
 ///
-/// Ends all other sessions.
+/// Ends all other sessions. The owner is told by mail.
 #[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The password is changed."), (status = 429, description = "Too many attempts.")))]
 #[post("/me/password")]
 pub(super) async fn change_password(owner: Owner, body: Json<PasswordChange>) -> Result<HttpResponse, ApiError> {
@@ -46,9 +47,11 @@ pub(super) async fn change_password(owner: Owner, body: Json<PasswordChange>) ->
     let hashed = owner.passwords.hash(chosen, owner.address).await;
     let hash = hashed.map_err(|fault| fault.in_field("new_password"))?;
     let (id, session_id, source) = (owner.caller.user_id, owner.caller.session_id, owner.source.clone());
+    let (outbox, notice) = (owner.outbox.clone(), NewMail::new(Kind::PasswordChanged, owner.language).of(id));
     let change = move |conn: &mut Conn, now| {
         store::update_password(conn, id, &hash, now)?;
-        insert_event(conn, &NewEvent::new(EventType::PasswordChanged, &source, now).of(id))
+        insert_event(conn, &NewEvent::new(EventType::PasswordChanged, &source, now).of(id))?;
+        outbox.queue(conn, &notice, now)
     };
     owner.change(row, &current_password, Some(session_id), change).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -12,6 +12,9 @@ use crate::audit::{EventType, NewEvent, Origin, Source, insert_event};
 use crate::config::{AccountSettings, SignUpMode};
 use crate::db::{Conn, Db, StoreError, Timestamp};
 use crate::http::error::ApiError;
+use crate::http::language::language_of;
+use crate::language::Language;
+use crate::mail::{Kind, NewMail, Outbox};
 use crate::one_time_tokens::{OneTimeToken, find_invited, use_invitation};
 use crate::passwords::{ChosenPassword, NewPassword, Passwords};
 
@@ -24,6 +27,8 @@ pub(super) struct Registry {
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
     settings: Data<AccountSettings>,
+    outbox: Data<Outbox>,
+    language: Language,
 }
 
 /// An account that somebody wants. An invitation stands for its address.
@@ -47,6 +52,8 @@ impl FromRequest for Registry {
                 passwords: Data::extract(&req).await?,
                 attempts: Data::extract(&req).await?,
                 settings: Data::extract(&req).await?,
+                outbox: Data::extract(&req).await?,
+                language: language_of(&req),
             })
         })
     }
@@ -114,6 +121,8 @@ impl Registry {
         now: Timestamp,
     ) -> Result<UserRow, ApiError> {
         let event = NewEvent::new(EventType::SignedUp, &Source::request(self.origin.clone(), None), now);
+        let verification = NewMail::new(Kind::EmailVerification, self.language);
+        let outbox = self.outbox.clone();
         let insert = move |conn: &mut Conn| {
             // It may have been used while the password was hashed.
             if let Some(token) = &invitation
@@ -124,6 +133,9 @@ impl Registry {
             let row = store::insert_user(conn, &user)?;
             let event = event.clone().by_owner(row.id);
             insert_event(conn, &if invitation.is_some() { event.with("invited", true) } else { event })?;
+            if !row.email_verified {
+                outbox.queue(conn, &verification.clone().of(row.id), now)?;
+            }
             Ok(Some(row))
         };
         match self.db.write(insert).await {

@@ -71,7 +71,8 @@ impl FromRequest for NotClosed {
 
 /// Sign up
 ///
-/// Creates an account. Log in to it at `/login`.
+/// Creates an account. Log in to it at `/login`. Unless there is an invitation, a mail with a link to confirm the address
+/// goes out.
 #[utoipa::path(tag = "accounts", responses(
     (status = 201, description = "The new account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
     (status = 403, description = "Sign-up is closed, or needs an invitation for this address."),

@@ -5,6 +5,7 @@
 //! allocates or locks.
 
 mod endpoints;
+mod mail;
 mod queue;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use prometheus::{Error, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
 use utoipa::openapi::OpenApi;
 
 use endpoints::Endpoints;
+pub(crate) use mail::MailCounts;
 pub(crate) use queue::{Queue, Waiting};
 
 /// The label for any unknown value.
@@ -31,6 +33,8 @@ pub(crate) struct Labels<'a> {
     pub grants: &'a [&'static str],
     /// The outcomes of a token request.
     pub outcomes: &'a [&'static str],
+    /// The kinds of mail.
+    pub mails: &'a [&'static str],
 }
 
 /// All metrics.
@@ -43,6 +47,8 @@ pub(crate) struct Metrics {
     pub(crate) hash_queue: Queue,
     pub(crate) password_work: PasswordWork,
     pub(crate) unlisted_refusals: UnlistedRefusals,
+    /// Mails sent and given up.
+    pub(crate) mails: MailCounts,
     /// Writes waiting for SQLite's writer.
     pub(crate) write_queue: Queue,
     gauges: Gauges,
@@ -72,6 +78,8 @@ struct Gauges {
     connections: IntGaugeVec,
     connections_max: IntGauge,
     feed_age_seconds: Gauge,
+    mails_waiting: IntGauge,
+    mail_age_seconds: Gauge,
 }
 
 /// The state of the service at a moment.
@@ -82,6 +90,10 @@ pub(crate) struct Reading {
     pub connections_max: u32,
     /// Age of the newest successful read of revocations.
     pub feed_age: Duration,
+    /// Mails that wait; `None`: the database does not respond.
+    pub mails_waiting: Option<i64>,
+    /// How long the oldest of them has waited.
+    pub mail_age: Duration,
 }
 
 impl Metrics {
@@ -105,6 +117,7 @@ impl Metrics {
             gauges: Gauges::new(&registry)?,
             password_work: PasswordWork::new(&registry)?,
             unlisted_refusals: UnlistedRefusals::new(&registry)?,
+            mails: MailCounts::new(labels.mails, &registry)?,
             hash_queue,
             write_queue,
             registry,
@@ -176,6 +189,14 @@ impl Gauges {
                 IntGauge::new("keyfob_database_connections_max", "Maximum number of connections in the pool.")?,
             )?,
             feed_age_seconds: registered(registry, Gauge::new("keyfob_revocation_feed_age_seconds", feed_age)?)?,
+            mails_waiting: registered(
+                registry,
+                IntGauge::new("keyfob_mail_queued", "Mails that wait to be sent, of all replicas.")?,
+            )?,
+            mail_age_seconds: registered(
+                registry,
+                Gauge::new("keyfob_mail_oldest_seconds", "Time that the oldest of them has waited.")?,
+            )?,
         })
     }
 
@@ -184,6 +205,11 @@ impl Gauges {
         self.connections.with_label_values(&["idle"]).set(reading.connections_idle.into());
         self.connections_max.set(reading.connections_max.into());
         self.feed_age_seconds.set(reading.feed_age.as_secs_f64());
+        // While the database does not respond, the last known values stay.
+        if let Some(waiting) = reading.mails_waiting {
+            self.mails_waiting.set(waiting);
+            self.mail_age_seconds.set(reading.mail_age.as_secs_f64());
+        }
     }
 }
 

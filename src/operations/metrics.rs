@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 
-use crate::db::Db;
+use crate::db::{Db, Timestamp};
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
 use crate::http::server::conventions::conventions;
+use crate::mail::store::count_waiting;
 use crate::metrics::{Metrics, Reading};
 use crate::sessions::Sessions;
 
@@ -51,7 +53,16 @@ pub(crate) fn listen(address: SocketAddr, page: Page) -> std::io::Result<(Vec<So
 async fn read_metrics(page: Data<Page>) -> Result<HttpResponse, ApiError> {
     let (connections_used, connections_idle, connections_max) = page.db.connections();
     let feed_age = page.sessions.revocation_feed_age();
-    let reading = Reading { connections_used, connections_idle, connections_max, feed_age };
+    let mails = page.db.read(count_waiting).await.ok();
+    let oldest = mails.and_then(|(_, since)| since).map_or(0, |since| Timestamp::now().millis() - since.millis());
+    let reading = Reading {
+        connections_used,
+        connections_idle,
+        connections_max,
+        feed_age,
+        mails_waiting: mails.map(|(count, _)| count),
+        mail_age: Duration::from_millis(u64::try_from(oldest).unwrap_or_default()),
+    };
     let text = page.metrics.page(reading).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
 }

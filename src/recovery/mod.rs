@@ -1,14 +1,19 @@
-//! Ways back into an account: the link that resets a password, and the one that confirms an e-mail address.
+//! Ways back into an account: the link that resets a password, and the one that confirms an e-mail address, with the mails
+//! that bring them.
 
 mod email_verification;
+pub(crate) mod mails;
 mod password_reset;
 mod presenter;
+mod requests;
 mod reset_link;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(password_reset::open_password_reset)
+    cfg.service(requests::request_password_reset)
+        .service(requests::request_email_verification)
+        .service(password_reset::open_password_reset)
         .service(password_reset::confirm_password_reset)
         .service(email_verification::open_email_verification)
         .service(email_verification::confirm_email_verification)

@@ -12,6 +12,7 @@ use crate::fields::{Fields, FromFields};
 use crate::http::body::posted::Posted;
 use crate::http::error::ApiError;
 use crate::http::page::link_page::{Input, LinkPage};
+use crate::mail::{Kind, NewMail};
 use crate::one_time_tokens::{OneTimeToken, Purpose, use_for_account};
 use crate::passwords::{ChosenPassword, NewPassword, Passwords};
 use crate::sessions::Sessions;
@@ -112,12 +113,15 @@ async fn reset_password(
     let hash = hashed.map_err(|fault| fault.in_field("new_password"))?;
     let now = Timestamp::now();
     let event = presenter.event(EventType::PasswordReset, now);
+    let notice = NewMail::new(Kind::PasswordResetDone, presenter.language);
+    let outbox = presenter.outbox.clone();
     let change = move |conn: &mut Conn| {
         let Some(user) = use_for_account(conn, Purpose::PasswordReset, &token, now)? else { return Ok(None) };
         accounts::update_password(conn, user.id, &hash, now)?;
         // The link came by mail to this address, or from somebody who vouches for its owner.
         accounts::update_email_verified(conn, user.id, now)?;
         insert_event(conn, &event.clone().by_owner(user.id))?;
+        outbox.queue(conn, &notice.clone().of(user.id), now)?;
         Ok(Some(user.id))
     };
     if sessions.end_all_with(change, now).await? { Ok(()) } else { Err(refuse(begun).await) }

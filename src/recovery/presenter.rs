@@ -10,11 +10,16 @@ use crate::attempts::{Attempt, Attempts, Begun};
 use crate::audit::{EventType, NewEvent, Origin, Source};
 use crate::db::{Db, Timestamp};
 use crate::http::error::ApiError;
+use crate::http::language::language_of;
+use crate::language::Language;
+use crate::mail::Outbox;
 use crate::one_time_tokens::{OneTimeToken, Purpose, find_account};
 
 pub(super) struct Presenter {
     pub origin: Origin,
     pub db: Data<Db>,
+    pub outbox: Data<Outbox>,
+    pub language: Language,
     attempts: Data<Attempts>,
 }
 
@@ -28,6 +33,8 @@ impl FromRequest for Presenter {
             Ok(Self {
                 origin: Origin::extract(&req).await?,
                 db: Data::extract(&req).await?,
+                outbox: Data::extract(&req).await?,
+                language: language_of(&req),
                 attempts: Data::extract(&req).await?,
             })
         })

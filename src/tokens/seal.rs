@@ -15,8 +15,14 @@ const PREFIX: &str = "sealed1:";
 pub(crate) struct Seal(Option<LessSafeKey>);
 
 impl Seal {
+    /// For keys.
     pub(crate) fn new(secret: Option<&SecretString>) -> Result<Self, KeyError> {
-        secret.map(|secret| derive(secret.expose_secret().as_bytes())).transpose().map(Self)
+        Self::labelled(secret, "keys in the database")
+    }
+
+    /// For values of another kind: what is sealed under one label does not open under another.
+    pub(crate) fn labelled(secret: Option<&SecretString>, label: &str) -> Result<Self, KeyError> {
+        secret.map(|secret| derive(secret.expose_secret().as_bytes(), label.as_bytes())).transpose().map(Self)
     }
 
     /// The text to store. It is bound to `name`: a value moved to another row does not open.
@@ -53,10 +59,11 @@ pub(crate) fn is_sealed(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-fn derive(secret: &[u8]) -> Result<LessSafeKey, KeyError> {
+fn derive(secret: &[u8], label: &[u8]) -> Result<LessSafeKey, KeyError> {
     let unusable = |_| KeyError::Unusable;
     let extracted = Salt::new(HKDF_SHA256, b"keyfob").extract(secret);
-    let key = extracted.expand(&[b"keys in the database"], &AES_256_GCM).map_err(unusable)?;
+    let info = [label];
+    let key = extracted.expand(&info, &AES_256_GCM).map_err(unusable)?;
     Ok(LessSafeKey::new(UnboundKey::from(key)))
 }
 
@@ -76,6 +83,8 @@ mod tests {
         assert!(matches!(seal("two").open("a", &text), Err(KeyError::Sealed)));
         assert!(matches!(seal("one").open("b", &text), Err(KeyError::Sealed)));
         assert!(matches!(Seal(None).open("a", &text), Err(KeyError::Sealed)));
+        let other = Seal::labelled(Some(&SecretString::from("one")), "something else").expect("a seal");
+        assert!(matches!(other.open("a", &text), Err(KeyError::Sealed)));
     }
 
     #[test]

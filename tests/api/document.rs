@@ -121,6 +121,9 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("GET", "/audit", server.admin("eve@example.com").get("/audit")),
         ("PATCH", "/me", ada.patch("/me", json!({"full_name": null}))),
         ("GET", "/me", ada.get("/me")),
+        ("POST", "/password-reset", server.post("/password-reset", json!({"email": "a@example.com"}))),
+        ("POST", "/password-reset", server.post("/password-reset", json!({}))),
+        ("POST", "/email-verification", ada.post("/email-verification", json!({}))),
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),
     ];
     answers.extend(links(server));

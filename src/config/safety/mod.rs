@@ -2,6 +2,7 @@
 //! doctor` reports them all.
 
 mod database;
+mod mail;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -27,7 +28,8 @@ const DISTINCT_BYTES: usize = 8;
 const LEAST_BCRYPT_COST: u32 = 10;
 
 /// The settings that may hold a secret.
-const SECRET_KEYS: [&str; 4] = ["token.secret", "token.key_encryption_secret", "database.url", "database.read_url"];
+const SECRET_KEYS: [&str; 5] =
+    ["token.secret", "token.key_encryption_secret", "database.url", "database.read_url", "mail.smtp_url"];
 
 /// Permission bits of everyone but the owner, and of everyone outside the group as well.
 const ALL_OTHERS: u32 = 0o077;
@@ -113,6 +115,7 @@ pub(super) fn findings(settings: &Settings, values: &Values, dir: &Path) -> Vec<
     all.extend(exposed_server(settings));
     all.extend(anybody_is_a_proxy(settings));
     all.extend(plain_origins(settings));
+    all.extend(mail::findings(settings, dir));
     all
 }
 
@@ -181,6 +184,7 @@ fn open_settings(settings: &Settings, values: &Values, dir: &Path) -> Vec<Findin
     let holds_secret = |key: &&str| match *key {
         "token.secret" => settings.token.secret.is_some(),
         "token.key_encryption_secret" => settings.token.key_encryption_secret.is_some(),
+        "mail.smtp_url" => settings.mail.smtp_url.as_ref().is_some_and(|url| url.credentials.is_some()),
         "database.url" => database.url.has_secret(),
         _ => database.read_url.as_ref().is_some_and(DatabaseUrl::has_secret),
     };

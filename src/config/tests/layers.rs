@@ -87,8 +87,8 @@ fn unknown_keys_in_files_are_refused_with_the_nearest() {
         assert!(line.contains(&format!("unknown key, did you mean `{meant}`?")), "{line}");
     }
     assert!(unknown("token.colour = 1").starts_with("token.colour: unknown key; `keyfob config` lists"));
-    let line = unknown("[mail]\nsmtp = 'hunter2'");
-    assert!(line.starts_with("mail.smtp: unknown key; `keyfob config` lists") && !line.contains("hunter2"), "{line}");
+    let line = unknown("[post]\nqueue = 'hunter2'");
+    assert!(line.starts_with("post.queue: unknown key; `keyfob config` lists") && !line.contains("hunter2"), "{line}");
     assert!(unknown("log.level = 'warn'").contains("RUST_LOG=warn"));
     assert!(unknown("[zzz]").starts_with("zzz: unknown key"));
     assert!(unknown("server = 5").starts_with("server: is a section, not a key; its keys are server.bind, "));

@@ -3,6 +3,7 @@
 mod check;
 mod dotenv;
 mod layers;
+mod mail;
 mod urls;
 mod values;
 
@@ -68,8 +69,20 @@ fn production(changes: &[(&str, &str)]) -> Result<Settings, ConfigError> {
 
 #[test]
 fn nothing_set_gives_the_defaults() {
-    let Settings { environment, server, log, database, sessions, accounts, password, rate_limit, audit, .. } =
-        with_env(&[]);
+    let Settings {
+        environment,
+        server,
+        log,
+        database,
+        sessions,
+        accounts,
+        bootstrap,
+        mail,
+        password,
+        rate_limit,
+        audit,
+        token: _,
+    } = with_env(&[]);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
 
     assert_eq!(environment, Environment::Development);
@@ -86,8 +99,10 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(sessions.max_per_account, 200);
     assert_eq!((accounts.signup, accounts.link_base_url), (SignUpMode::Open, None));
     assert_eq!((accounts.verification_ttl_seconds, accounts.invitation_ttl_seconds), (86_400, 604_800));
-    let bootstrap = with_env(&[]).bootstrap;
     assert_eq!((bootstrap.admin_email, bootstrap.admin_password_file), (None, None));
+    assert!(mail.smtp_url.is_none() && mail.from.is_none() && mail.ehlo_name.is_none());
+    assert_eq!((mail.timeout_seconds, mail.max_per_hour), (30, 1000));
+    assert_eq!((mail.outbox_dir.to_str(), mail.templates_dir), (Some("outbox"), None));
     assert_eq!((password.min_score, password.breached_file), (2, None));
     assert_eq!(password.bcrypt_cost, 12);
     assert_eq!((password.hash_threads, password.queue_length), (cores, 64));

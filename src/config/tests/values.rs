@@ -58,6 +58,13 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
         "accounts.link_base_url",
         "bootstrap.admin_email",
         "bootstrap.admin_password_file",
+        "mail.smtp_url",
+        "mail.username",
+        "mail.password_file",
+        "mail.from",
+        "mail.ca_file",
+        "mail.ehlo_name",
+        "mail.templates_dir",
         "password.breached_file",
     ];
     for key in KEYS.iter().filter(|key| !may_be_empty.contains(key)) {
@@ -80,6 +87,8 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("token.session_ttl_seconds", 1, 315_360_000),
     ("token.refresh_grace_seconds", 0, 300),
     ("token.key_rotation_days", 0, 3650),
+    ("mail.timeout_seconds", 1, 60),
+    ("mail.max_per_hour", 10, 1_000_000),
     ("accounts.verification_ttl_seconds", 60, 2_592_000),
     ("accounts.invitation_ttl_seconds", 60, 2_592_000),
     ("password.min_score", 0, 4),

@@ -8,7 +8,8 @@ use super::{Page, escape};
 use crate::fields::Fault;
 use crate::http::body::posted::Posted;
 use crate::http::error::ApiError;
-use crate::http::language::Language;
+use crate::http::language::language_of;
+use crate::language::Language;
 
 /// The page of one kind of link.
 pub(crate) struct LinkPage {
@@ -38,7 +39,7 @@ impl LinkPage {
     pub(crate) fn open(&self, req: &HttpRequest) -> HttpResponse {
         let query = form_urlencoded::parse(req.query_string().as_bytes());
         let token = query.into_iter().find(|(name, _)| name == "token").map(|(_, token)| token).unwrap_or_default();
-        self.form(Language::of(req), &token, &[]).respond(StatusCode::OK)
+        self.form(language_of(req), &token, &[]).respond(StatusCode::OK)
     }
 
     /// Acts on what was posted. Answers a form with a page, and JSON with what `json` makes of the result.
@@ -54,7 +55,7 @@ impl LinkPage {
             Posted::Form { token, fields: Ok(fields) } => (token, act(fields).await),
             Posted::Form { token, fields: Err(faults) } => (token, Err(ApiError::InvalidFields(faults))),
         };
-        let language = Language::of(req);
+        let language = language_of(req);
         Ok(match outcome {
             Ok(_) => {
                 let [title, text] = pick(language, self.done);

@@ -15,7 +15,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::language::Language;
+use crate::language::Language;
 
 const STYLE: &str = include_str!("style.css");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");

@@ -5,6 +5,7 @@ mod client;
 mod database;
 mod forge;
 mod home;
+mod mail;
 mod server;
 mod wire;
 
@@ -12,6 +13,7 @@ pub use answer::{Answer, header_names};
 pub use client::{Actor, Client, PASSWORD, Request};
 pub use forge::{Forge, SECRET, decode, now_seconds};
 pub use home::{Home, Run, until};
+pub use mail::{Mail, mails_in};
 pub use server::Server;
 pub use wire::{Wire, connect_from};
 
