@@ -133,6 +133,17 @@ fn document(settings: &Settings) -> Document {
     }
 }
 
+/// Opens the database, with its accounts brought up to date, and what compares their passwords.
+async fn open_accounts(settings: &Settings, now: Timestamp) -> Result<(Db, Data<Passwords>), StartError> {
+    // Before the database is touched: a list of breached passwords that cannot be used stops the start.
+    let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
+    let db = Db::open(&settings.database)?;
+    email_keys::update(&db).await.map_err(std::io::Error::other)?;
+    background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
+    bootstrap::make_first_admin(&settings.bootstrap, &db, &passwords, now).await?;
+    Ok((db, passwords))
+}
+
 impl Keyfob {
     /// Opens the database, runs pending migrations, and loads the keys, creating them at the first startup.
     ///
@@ -143,13 +154,8 @@ impl Keyfob {
         if routes.begin_with(&settings.server.root_path) {
             return Err(StartError::RootPath(settings.server.root_path));
         }
-        // Before the database is touched: a list of breached passwords that cannot be used stops the start.
-        let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
-        let db = Db::open(&settings.database)?;
-        email_keys::update(&db).await.map_err(std::io::Error::other)?;
-        background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
         let now = Timestamp::now();
-        bootstrap::make_first_admin(&settings.bootstrap, &db, &passwords, now).await?;
+        let (db, passwords) = open_accounts(&settings, now).await?;
         let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, now).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let attempts = Attempts::load(&settings.rate_limit, &db, &sessions.derive_key("failed attempts"), now).await;
