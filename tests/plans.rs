@@ -24,6 +24,7 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer};
+use aws_lc_rs::digest::{SHA256, digest};
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
@@ -432,9 +433,33 @@ fn links(service: &Service) {
     let reset = |client: &Client| client.post("/password-reset/confirm", body.clone());
     service.check("reset", 204, &[TOKENS_HASH, TOKENS_USER, USERS_ID, SESSIONS_LIVE], reset);
     service.check("reset, used token", 400, &[TOKENS_HASH], reset);
+    change_of_address(service, "orange-Kettle 99");
     let link = service.home.run(&["user", "invite", "invited@example.com"], "").expect_success();
     let body = json!({"token": link.trim().split_once("token=").expect("a token").1, "password": PASSWORD});
     service.check("invitation", 201, &[TOKENS_HASH], |client| client.post("/invitation", body.clone()));
+}
+
+/// Of the account 43.
+#[track_caller]
+fn change_of_address(service: &Service, password: &str) {
+    let grant = service.client.login(&[("username", "user000043@example.com"), ("password", password)]);
+    let grant: Value = serde_json::from_slice(&grant.body).expect("JSON");
+    let user = service.client.with_token(text(&grant, "access_token"));
+    let body = json!({"new_email": "new43@example.com", "current_password": password});
+    let indices = [TOKENS_USER, USERS_ID, SESSIONS_ID];
+    service.check("change of address", 202, &indices, |_| user.post("/me/email", body.clone()));
+    for (purpose, path) in [("email_change", "/email-change/confirm"), ("email_change_undo", "/email-change/undo")] {
+        let token = format!("kfe_{purpose:A>43}");
+        let hash = service.home.database.bytes(digest(&SHA256, token.as_bytes()).as_ref());
+        // As its mail would have it.
+        service.home.database.execute(&format!(
+            "INSERT INTO one_time_tokens (purpose, user_id, hash, email, credential_epoch, created_at, expires_at) \
+             SELECT purpose, user_id, {hash}, email, credential_epoch, created_at, expires_at FROM one_time_tokens \
+             WHERE id = (SELECT MIN(id) FROM one_time_tokens WHERE purpose = '{purpose}' AND user_id = 43)"
+        ));
+        let confirm = |client: &Client| client.post(path, json!({ "token": token }));
+        service.check(path, 204, &[TOKENS_HASH, TOKENS_USER, USERS_ID], confirm);
+    }
 }
 
 /// A request for a reset looks nothing up about accounts; the worker does, when it sends the mail.

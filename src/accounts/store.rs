@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
-use super::model::User;
+use super::model::{Email, User};
 use crate::db::schema::{deleted_users, email_keys_due, users};
 use crate::db::{Conn, Id, StoreError, Timestamp, advance_sequence, execute_on_either, last_of_sequence, query};
 use crate::passwords::formats::kind;
@@ -200,8 +200,7 @@ pub(crate) fn update_full_name(
 /// Changes the password. Older one-time tokens of the account are worthless from then on.
 pub(crate) fn update_password(conn: &mut Conn, id: Id, password_hash: &str, now: Timestamp) -> Result<()> {
     update_renewed_hash(conn, id, password_hash, now)?;
-    diesel::update(users::table.find(id)).set(users::credential_epoch.eq(users::credential_epoch + 1)).execute(conn)?;
-    Ok(())
+    end_tokens(conn, id)
 }
 
 /// Replaces the hash with another one of the same password.
@@ -215,6 +214,29 @@ pub(crate) fn update_renewed_hash(conn: &mut Conn, id: Id, password_hash: &str, 
 pub(crate) fn update_email_verified(conn: &mut Conn, id: Id, now: Timestamp) -> Result<()> {
     let unproven = users::table.find(id).filter(users::email_verified.eq(false));
     diesel::update(unproven).set((users::email_verified.eq(true), users::updated_at.eq(now))).execute(conn)?;
+    Ok(())
+}
+
+/// Gives an account another address, at which its owner has proven to receive mail. Older one-time tokens of the account
+/// are worthless from then on.
+///
+/// # Errors
+/// [`StoreError::Taken`] when another account has that address.
+pub(crate) fn update_email(conn: &mut Conn, id: Id, email: &str, now: Timestamp) -> Result<()> {
+    let change = (
+        users::email.eq(email),
+        users::email_key.eq(Email::key_of(email)),
+        users::email_verified.eq(true),
+        users::updated_at.eq(now),
+    );
+    diesel::update(users::table.find(id)).set(change).execute(conn)?;
+    delete_due_email_key(conn, id)?;
+    end_tokens(conn, id)
+}
+
+/// Makes all one-time tokens that an account has worthless, apart from those that undo a change of address.
+pub(crate) fn end_tokens(conn: &mut Conn, id: Id) -> Result<()> {
+    diesel::update(users::table.find(id)).set(users::credential_epoch.eq(users::credential_epoch + 1)).execute(conn)?;
     Ok(())
 }
 

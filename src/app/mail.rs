@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use crate::config::{Environment, Settings};
 use crate::db::Db;
 use crate::mail::{Compose, Composers, Desk, Kind, Mailer, Outbox, Told, to_owner};
+use crate::me::mails as me;
 use crate::one_time_tokens::links::Links;
 use crate::recovery::mails;
 use crate::sessions::Sessions;
@@ -31,5 +32,8 @@ fn composer(kind: Kind) -> Compose {
         Kind::PasswordReset => mails::compose_reset,
         Kind::EmailVerification => mails::compose_verification,
         Kind::PasswordChanged | Kind::PasswordResetDone => to_owner,
+        Kind::EmailChange => me::compose_change,
+        Kind::EmailChangeAsked => me::compose_asked,
+        Kind::EmailChanged => mails::compose_changed,
     }
 }

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, error};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -14,4 +15,17 @@ pub(crate) fn json(builder: &mut HttpResponseBuilder, body: &impl Serialize) -> 
         Ok(text) => builder.insert_header((CONTENT_TYPE, JSON)).body(text),
         Err(fault) => HttpResponse::from_error(error::InternalError::new(fault, StatusCode::INTERNAL_SERVER_ERROR)),
     }
+}
+
+/// What happens next, after a request that is not done yet.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// What happens next, in words.
+    #[schema(example = "A mail with a link is on its way.")]
+    detail: &'static str,
+}
+
+/// 202 (RFC 9110 §15.3.3), with what happens next.
+pub(crate) fn accepted(detail: &'static str) -> HttpResponse {
+    json(&mut HttpResponse::Accepted(), &Accepted { detail })
 }

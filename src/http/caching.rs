@@ -2,7 +2,7 @@
 
 /// The first path segments whose responses, errors included, hold personal data or tokens. They apply whether or not
 /// such a route exists yet.
-const PRIVATE: [&str; 10] = [
+const PRIVATE: [&str; 11] = [
     "login",
     "revoke",
     "introspect",
@@ -12,6 +12,7 @@ const PRIVATE: [&str; 10] = [
     "audit",
     "password-reset",
     "email-verification",
+    "email-change",
     "invitation",
 ];
 

@@ -11,6 +11,12 @@ pub(crate) enum Kind {
     PasswordChanged,
     /// Tells the owner that the password was reset.
     PasswordResetDone,
+    /// The link that gives an account the address that it is sent to.
+    EmailChange,
+    /// Tells the owner that the address is to be changed.
+    EmailChangeAsked,
+    /// Tells the earlier address that it was changed, with the link that undoes it.
+    EmailChanged,
 }
 
 /// How many mails of a kind one address gets.
@@ -24,8 +30,15 @@ pub(crate) enum Allowance {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::PasswordReset, Self::EmailVerification, Self::PasswordChanged, Self::PasswordResetDone];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::PasswordReset,
+        Self::EmailVerification,
+        Self::PasswordChanged,
+        Self::PasswordResetDone,
+        Self::EmailChange,
+        Self::EmailChangeAsked,
+        Self::EmailChanged,
+    ];
 
     /// The name in the database, in metrics, and of the templates.
     pub(crate) fn as_str(self) -> &'static str {
@@ -34,6 +47,9 @@ impl Kind {
             Self::EmailVerification => "email_verification",
             Self::PasswordChanged => "password_changed",
             Self::PasswordResetDone => "password_reset_done",
+            Self::EmailChange => "email_change",
+            Self::EmailChangeAsked => "email_change_asked",
+            Self::EmailChanged => "email_changed",
         }
     }
 
@@ -43,8 +59,10 @@ impl Kind {
 
     pub(super) fn allowance(self) -> Allowance {
         match self {
-            Self::PasswordReset | Self::EmailVerification => Allowance::Asked,
-            Self::PasswordChanged | Self::PasswordResetDone => Allowance::Notice,
+            Self::PasswordReset | Self::EmailVerification | Self::EmailChange => Allowance::Asked,
+            Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked | Self::EmailChanged => {
+                Allowance::Notice
+            }
         }
     }
 
@@ -52,7 +70,12 @@ impl Kind {
     pub(super) fn is_anonymous(self) -> bool {
         match self {
             Self::PasswordReset => true,
-            Self::EmailVerification | Self::PasswordChanged | Self::PasswordResetDone => false,
+            Self::EmailVerification
+            | Self::PasswordChanged
+            | Self::PasswordResetDone
+            | Self::EmailChange
+            | Self::EmailChangeAsked
+            | Self::EmailChanged => false,
         }
     }
 
@@ -60,23 +83,25 @@ impl Kind {
     pub(super) fn needs_no_content(self) -> bool {
         match self {
             Self::EmailVerification | Self::PasswordChanged | Self::PasswordResetDone => true,
-            Self::PasswordReset => false,
+            Self::PasswordReset | Self::EmailChange | Self::EmailChangeAsked | Self::EmailChanged => false,
         }
     }
 
     /// Whether its mails have a link that acts.
     pub(super) fn has_link(self) -> bool {
         match self {
-            Self::PasswordReset | Self::EmailVerification => true,
-            Self::PasswordChanged | Self::PasswordResetDone => false,
+            Self::PasswordReset | Self::EmailVerification | Self::EmailChange | Self::EmailChanged => true,
+            Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked => false,
         }
     }
 
     /// The values, beside the link, that its letters have for the templates, each with a sample.
     pub(super) fn values(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::PasswordReset | Self::EmailVerification => &[],
-            Self::PasswordChanged | Self::PasswordResetDone => &[("at", "2026-11-21 20:58 UTC")],
+            Self::PasswordReset | Self::EmailVerification | Self::EmailChange => &[],
+            Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked | Self::EmailChanged => {
+                &[("at", "2026-11-21 20:58 UTC")]
+            }
         }
     }
 }

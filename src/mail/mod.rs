@@ -27,5 +27,5 @@ mod turn;
 
 pub(crate) use kind::Kind;
 pub(crate) use mailer::{Mailer, Told};
-pub(crate) use model::{Compose, Composers, Desk, Letter, NewMail, Queued, to_owner};
+pub(crate) use model::{Compose, Composers, Desk, Letter, NewMail, Queued, in_words, to_owner};
 pub(crate) use outbox::{Outbox, is_repeatable};

@@ -46,6 +46,16 @@ const PAGE: LinkPage = LinkPage {
         ["Your account is ready", "Log in with your e-mail address and the password."],
         ["Ihr Konto ist bereit", "Melden Sie sich mit Ihrer E-Mail-Adresse und dem Passwort an."],
     ],
+    taken: Some([
+        [
+            "You already have an account",
+            "An account with this e-mail address already exists. Log in, or reset its password.",
+        ],
+        [
+            "Sie haben schon ein Konto",
+            "Zu dieser E-Mail-Adresse gibt es bereits ein Konto. Melden Sie sich an oder setzen Sie das Passwort zurück.",
+        ],
+    ]),
     remedy: [
         "It has been used, has expired, or there is a newer one. Ask for a new invitation.",
         "Er wurde schon benutzt, ist abgelaufen oder es gibt einen neueren. Bitten Sie um eine neue Einladung.",

@@ -1,8 +1,10 @@
 //! Sign-up, profiles, and the caller's own account and sessions. One file per use case, with its input and its handler.
 
 mod account;
+mod email;
 mod error;
 mod invitation;
+pub(crate) mod mails;
 mod owner;
 mod password;
 mod profile;
@@ -31,6 +33,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(account::update_me)
         .service(account::delete_me)
         .service(password::change_password)
+        .service(email::change_email)
         .service(sessions::list_sessions)
         .service(sessions::end_session)
         .service(sessions::end_other_sessions);

@@ -32,6 +32,13 @@ use crate::sessions::refusals::{Reason, Refusal};
 #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
 pub(super) struct TypedPassword(SecretString);
 
+impl TypedPassword {
+    /// Whether it is that address, which is no secret.
+    pub(super) fn is(&self, email: &Email) -> bool {
+        Email::key_of(self.0.expose_secret()) == email.key()
+    }
+}
+
 impl Field for TypedPassword {
     fn parse_field(value: &Value) -> Result<Self, Rejection> {
         text(value).map(|text| Self(text.into()))
@@ -107,12 +114,10 @@ impl Owner {
         self.sessions.note_refusal(refusal, Timestamp::now());
     }
 
-    /// Makes a change, and ends all sessions of the account except one. If the hash was replaced since the password was
-    /// compared with that of `row`, compares again: the password is still right if a login renewed the hash, but not if
-    /// the owner changed the password.
+    /// Makes a change, and ends all sessions of the account except one.
     pub(super) async fn change<F>(
         &self,
-        mut row: UserRow,
+        row: UserRow,
         password: &TypedPassword,
         except: Option<Id>,
         change: F,
@@ -120,18 +125,41 @@ impl Owner {
     where
         F: Fn(&mut Conn, Timestamp) -> Result<(), StoreError> + Clone + Send + 'static,
     {
+        let attempt = async |hash| {
+            let change = self.sessions.change_account(self.caller, hash, except, change.clone(), Timestamp::now());
+            Ok(change.await??.then_some(()))
+        };
+        self.with_compared_hash(row, password, attempt).await
+    }
+
+    /// Writes something that ends no session.
+    pub(super) async fn write<T, F>(&self, row: UserRow, password: &TypedPassword, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn, UserRow) -> Result<T, StoreError> + Clone + Send + 'static,
+    {
+        let attempt = async |hash| Ok(self.sessions.write_as_owner(self.caller, hash, work.clone()).await??);
+        self.with_compared_hash(row, password, attempt).await
+    }
+
+    /// Writes with the hash that the password was compared with. If it was replaced since the password was compared with
+    /// that of `row`, compares again: the password is still right if a login renewed the hash, but not if the owner
+    /// changed the password.
+    async fn with_compared_hash<T>(
+        &self,
+        mut row: UserRow,
+        password: &TypedPassword,
+        attempt: impl AsyncFn(String) -> Result<Option<T>, ApiError>,
+    ) -> Result<T, ApiError> {
         for _ in 1..MAX_COMPARISONS {
-            let compared = row.password_hash;
-            if self.sessions.change_account(self.caller, compared, except, change.clone(), Timestamp::now()).await?? {
-                return Ok(());
+            if let Some(done) = attempt(row.password_hash).await? {
+                return Ok(done);
             }
             row = self.find().await?;
             self.confirm(&row, password).await?;
         }
-        match self.sessions.change_account(self.caller, row.password_hash, except, change, Timestamp::now()).await?? {
-            true => Ok(()),
-            false => Err(Failure::Unavailable("the password hash kept changing".into()).into()),
-        }
+        let kept_changing = || Failure::Unavailable("the password hash kept changing".into());
+        Ok(attempt(row.password_hash).await?.ok_or_else(kept_changing)?)
     }
 }
 

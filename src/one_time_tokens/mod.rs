@@ -12,7 +12,9 @@
 //! ```
 //!
 //! [`find_account`] looks at one without using it, and [`use_for_account`] uses it, inside the write with its effect.
+//! [`email_change`] has the tokens that give an account another address.
 
+pub(crate) mod email_change;
 pub(crate) mod links;
 mod model;
 mod store;
@@ -59,7 +61,7 @@ pub(crate) fn find_account(
     now: Timestamp,
 ) -> Result<Option<UserRow>, StoreError> {
     match find(conn, purpose, token, now)? {
-        Some(token) => account_of(conn, &token),
+        Some(token) => account_of(conn, purpose, &token),
         None => Ok(None),
     }
 }
@@ -72,14 +74,7 @@ pub(crate) fn use_for_account(
     token: &OneTimeToken,
     now: Timestamp,
 ) -> Result<Option<UserRow>, StoreError> {
-    let Some(token) = find(conn, purpose, token, now)? else { return Ok(None) };
-    if let Some(user_id) = token.user_id {
-        accounts::lock_user(conn, user_id)?;
-    }
-    match account_of(conn, &token)? {
-        Some(user) if use_up(conn, purpose, &token)? => Ok(Some(user)),
-        _ => Ok(None),
-    }
+    Ok(use_with_email(conn, purpose, token, now)?.map(|(user, _)| user))
 }
 
 /// The address that a good invitation is for. This does not use the invitation.
@@ -109,6 +104,23 @@ pub(crate) async fn delete_expired(db: &Db, now: Timestamp) -> Result<bool, Stor
     db.write(move |conn| store::delete_expired(conn, now)).await
 }
 
+/// The same, with the address that the token was sent to.
+fn use_with_email(
+    conn: &mut Conn,
+    purpose: Purpose,
+    token: &OneTimeToken,
+    now: Timestamp,
+) -> Result<Option<(UserRow, String)>, StoreError> {
+    let Some(token) = find(conn, purpose, token, now)? else { return Ok(None) };
+    if let Some(user_id) = token.user_id {
+        accounts::lock_user(conn, user_id)?;
+    }
+    match account_of(conn, purpose, &token)? {
+        Some(user) if use_up(conn, purpose, &token)? => Ok(Some((user, token.email))),
+        _ => Ok(None),
+    }
+}
+
 fn insert(
     conn: &mut Conn,
     purpose: Purpose,
@@ -116,13 +128,17 @@ fn insert(
     email: String,
     life: (Timestamp, Timestamp),
 ) -> Result<Issued, StoreError> {
-    let token = OneTimeToken::generate(purpose).map_err(|error| StoreError::Internal(error.to_string()))?;
+    let token = generate(purpose)?;
     let newest_first = store::list_tokens(conn, holder, &email, purpose.as_str())?;
     let surplus: Vec<Id> = newest_first.into_iter().skip(MAX_LIVE - 1).collect();
     store::delete_tokens(conn, &surplus)?;
     let row = NewToken::new(purpose.as_str(), token.hash(), holder, email, life);
     store::insert_token(conn, &row)?;
     Ok(Issued { token, expires_at: life.1 })
+}
+
+fn generate(purpose: Purpose) -> Result<OneTimeToken, StoreError> {
+    OneTimeToken::generate(purpose).map_err(|error| StoreError::Internal(error.to_string()))
 }
 
 fn find(
@@ -136,11 +152,16 @@ fn find(
 }
 
 /// The account of a token, if it is still as it was when the token was made.
-fn account_of(conn: &mut Conn, token: &TokenRow) -> Result<Option<UserRow>, StoreError> {
+fn account_of(conn: &mut Conn, purpose: Purpose, token: &TokenRow) -> Result<Option<UserRow>, StoreError> {
     let Some(user_id) = token.user_id else { return Ok(None) };
-    let is_same =
-        |user: &UserRow| user.is_active && user.email == token.email && user.credential_epoch == token.credential_epoch;
-    Ok(accounts::find_user(conn, user_id)?.filter(is_same))
+    let is_same = |user: &UserRow| match purpose {
+        // It was sent to an address that the account does not have yet.
+        Purpose::EmailChange => user.credential_epoch == token.credential_epoch,
+        // Nothing that whoever took the account over can do makes it worthless.
+        Purpose::EmailChangeUndo => true,
+        _ => user.email == token.email && user.credential_epoch == token.credential_epoch,
+    };
+    Ok(accounts::find_user(conn, user_id)?.filter(|user| user.is_active && is_same(user)))
 }
 
 /// Deletes a token and all others of its holder for this purpose. Returns false if another request was first.
@@ -148,7 +169,14 @@ fn use_up(conn: &mut Conn, purpose: Purpose, token: &TokenRow) -> Result<bool, S
     if store::delete_tokens(conn, &[token.id])? == 0 {
         return Ok(false);
     }
-    let others = store::list_tokens(conn, token.holder(), &token.email, purpose.as_str())?;
+    let others = match (purpose, token.user_id) {
+        (Purpose::EmailChangeUndo, Some(user_id)) => {
+            let mut rows = store::list_of_account(conn, user_id, purpose.as_str())?;
+            rows.retain(|row| row.created_at >= token.created_at);
+            rows.into_iter().map(|row| row.id).collect()
+        }
+        _ => store::list_tokens(conn, token.holder(), &token.email, purpose.as_str())?,
+    };
     store::delete_tokens(conn, &others)?;
     Ok(true)
 }

@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     EmailVerification,
     /// To create an account: the only purpose that has none yet.
     Invitation,
+    /// To give an account the address that the token was sent to.
+    EmailChange,
+    /// To give an account its earlier address back, which the token was sent to.
+    EmailChangeUndo,
 }
 
 impl Purpose {
@@ -30,6 +34,8 @@ impl Purpose {
             Self::PasswordReset => "password_reset",
             Self::EmailVerification => "email_verification",
             Self::Invitation => "invitation",
+            Self::EmailChange => "email_change",
+            Self::EmailChangeUndo => "email_change_undo",
         }
     }
 
@@ -39,6 +45,8 @@ impl Purpose {
             Self::PasswordReset => "kfp_",
             Self::EmailVerification => "kfv_",
             Self::Invitation => "kfi_",
+            Self::EmailChange => "kfe_",
+            Self::EmailChangeUndo => "kfu_",
         }
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct TokenRow {
     pub user_id: Option<Id>,
     pub email: String,
     pub credential_epoch: i64,
+    pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
@@ -82,6 +83,12 @@ pub(super) fn list_tokens(conn: &mut Conn, holder: Holder, email: &str, purpose:
             newest_first.filter(invited.and(of_purpose)).load(conn)?
         }
     })
+}
+
+/// The tokens of an account.
+pub(super) fn list_of_account(conn: &mut Conn, user_id: Id, purpose: &str) -> Result<Vec<TokenRow>> {
+    let of_account = one_time_tokens::user_id.eq(user_id).and(one_time_tokens::purpose.eq(purpose));
+    query::load(conn, one_time_tokens::table.filter(of_account).select(query::columns_of::<TokenRow>()))
 }
 
 pub(super) fn insert_token(conn: &mut Conn, token: &NewToken) -> Result<()> {

@@ -32,6 +32,7 @@ const PAGE: LinkPage = LinkPage {
         ["Your e-mail address is confirmed", "You can close this page."],
         ["Ihre E-Mail-Adresse ist bestätigt", "Sie können diese Seite schließen."],
     ],
+    taken: None,
     remedy: [
         "If you have confirmed your address before, there is nothing left to do. Otherwise ask for a new link.",
         "Wenn Sie die Adresse schon bestätigt haben, ist alles erledigt. Sonst fordern Sie bitte einen neuen Link an.",

@@ -1,6 +1,8 @@
-//! Ways back into an account: the link that resets a password, and the one that confirms an e-mail address, with the mails
-//! that bring them.
+//! Links that act on an account: they reset its password, confirm its e-mail address, or change the address and undo that;
+//! with the mails that bring them.
 
+mod email_change;
+mod email_undo;
 mod email_verification;
 pub(crate) mod mails;
 mod password_reset;
@@ -17,5 +19,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(password_reset::confirm_password_reset)
         .service(email_verification::open_email_verification)
         .service(email_verification::confirm_email_verification)
+        .service(email_change::open_email_change)
+        .service(email_change::confirm_email_change)
+        .service(email_undo::open_email_undo)
+        .service(email_undo::undo_email_change)
         .service(reset_link::create_reset_link);
 }

@@ -48,6 +48,7 @@ const PAGE: LinkPage = LinkPage {
             "Sie sind überall abgemeldet. Melden Sie sich mit dem neuen Passwort an.",
         ],
     ],
+    taken: None,
     remedy: [
         "It has been used, has expired, or there is a newer one. Ask for a new link.",
         "Er wurde schon benutzt, ist abgelaufen oder es gibt einen neueren. Bitte fordern Sie einen neuen Link an.",

@@ -80,6 +80,27 @@ impl Sessions {
             .await
     }
 
+    /// Writes on behalf of a caller who has confirmed it with the password, if the account still has the hash that the
+    /// password was compared with. `None`: it has another.
+    pub(crate) async fn write_as_owner<T, F>(
+        &self,
+        caller: Caller,
+        compared_hash: String,
+        work: F,
+    ) -> Result<Result<Option<T>, CallerGone>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn, UserRow) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.write_as(
+            caller,
+            move |conn, user| {
+                if user.password_hash == compared_hash { work(conn, user).map(Some) } else { Ok(None) }
+            },
+        )
+        .await
+    }
+
     /// Changes the caller's account and ends its sessions, except one, if the account still has the hash that the
     /// password was compared with. Returns whether it has.
     pub(crate) async fn change_account<F>(
@@ -168,7 +189,8 @@ fn find_caller(
     })
 }
 
-/// Ends sessions and, if there were any, records the event: with the id of one, or the number of several.
+/// Ends sessions and, if there were any, records the event: with the id of one, or the number of several. With all
+/// sessions, the links that the account was sent end as well.
 pub(crate) fn end_with_event(
     conn: &mut Conn,
     which: Which,
@@ -176,6 +198,9 @@ pub(crate) fn end_with_event(
     now: Timestamp,
 ) -> Result<Vec<Ended>, StoreError> {
     let ended = end_sessions(conn, which, now)?;
+    if let Which::AllOf { user_id, .. } = which {
+        accounts::end_tokens(conn, user_id)?;
+    }
     match ended.as_slice() {
         [] => {}
         [one] => insert_event(conn, &event.in_session(one.session_id))?,

@@ -6,7 +6,7 @@ use crate::docs::{concrete, document, operations};
 use crate::support::{PASSWORD, Server};
 
 /// Paths whose answers hold personal data or tokens.
-const PRIVATE: [&str; 10] = [
+const PRIVATE: [&str; 11] = [
     "login",
     "revoke",
     "introspect",
@@ -16,6 +16,7 @@ const PRIVATE: [&str; 10] = [
     "audit",
     "password-reset",
     "email-verification",
+    "email-change",
     "invitation",
 ];
 

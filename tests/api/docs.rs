@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Actor, Answer, SCOPES, Server, header_names};
 
 /// What stands in the contract: method, path, statuses that a client can meet.
-const OPERATIONS: [(&str, &str, &[u16]); 31] = [
+const OPERATIONS: [(&str, &str, &[u16]); 34] = [
     ("post", "/login", &[200, 400, 401, 408, 413, 429, 431, 503]),
     ("post", "/signup", &[201, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("post", "/invitation", &[201, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
@@ -15,6 +15,9 @@ const OPERATIONS: [(&str, &str, &[u16]); 31] = [
     ("post", "/email-verification", &[202, 401, 403, 429, 431, 503]),
     ("post", "/password-reset/confirm", &[204, 400, 408, 413, 415, 422, 429, 431, 503]),
     ("post", "/email-verification/confirm", &[204, 400, 408, 413, 415, 422, 429, 431, 503]),
+    ("post", "/me/email", &[202, 400, 401, 403, 408, 413, 415, 422, 429, 431, 503]),
+    ("post", "/email-change/confirm", &[204, 400, 408, 409, 413, 415, 422, 429, 431, 503]),
+    ("post", "/email-change/undo", &[204, 400, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("get", "/users", &[200, 401, 403, 422, 431, 503]),
     ("post", "/users", &[201, 400, 401, 403, 408, 409, 413, 415, 422, 431, 503]),
     ("get", "/users/{id}", &[200, 401, 403, 404, 422, 431, 503]),

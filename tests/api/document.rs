@@ -121,6 +121,11 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("GET", "/audit", server.admin("eve@example.com").get("/audit")),
         ("PATCH", "/me", ada.patch("/me", json!({"full_name": null}))),
         ("GET", "/me", ada.get("/me")),
+        (
+            "POST",
+            "/me/email",
+            ada.post("/me/email", json!({"new_email": "d@example.com", "current_password": PASSWORD})),
+        ),
         ("POST", "/password-reset", server.post("/password-reset", json!({"email": "a@example.com"}))),
         ("POST", "/password-reset", server.post("/password-reset", json!({}))),
         ("POST", "/email-verification", ada.post("/email-verification", json!({}))),

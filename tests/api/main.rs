@@ -28,6 +28,7 @@ mod database_urls;
 mod docs;
 mod doctor;
 mod document;
+mod email_change;
 mod emails;
 mod house;
 mod hygiene;

@@ -23,7 +23,7 @@ pub(crate) fn token_of(link: &str, page: &str) -> String {
 }
 
 #[track_caller]
-fn reset_token(server: &Server, account: &str) -> String {
+pub(crate) fn reset_token(server: &Server, account: &str) -> String {
     let link = server.home.run(&["user", "reset-link", account], "").expect_success();
     token_of(&link, "http://127.0.0.1:8000/password-reset/confirm")
 }
@@ -56,7 +56,7 @@ fn is_verified(bob: &Actor) -> bool {
 
 /// The one refusal of every token that is no good.
 #[track_caller]
-fn expect_bad_token(answer: Answer) {
+pub(crate) fn expect_bad_token(answer: Answer) {
     let problem = answer.expect_error(400);
     assert_eq!(problem["detail"], "The token is not valid: it may be used, expired or replaced by a newer one.");
 }

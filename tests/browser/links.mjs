@@ -9,6 +9,8 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const LINKS = [
   { path: '/password-reset/confirm', token: `kfp_${'A'.repeat(43)}`, heading: /new password/, german: /neues Passwort/ },
   { path: '/email-verification/confirm', token: `kfv_${'A'.repeat(43)}`, heading: /Confirm/, german: /Bestätigen Sie/ },
+  { path: '/email-change/confirm', token: `kfe_${'A'.repeat(43)}`, heading: /Use this address/, german: /Diese Adresse für Ihr Konto/ },
+  { path: '/email-change/undo', token: `kfu_${'A'.repeat(43)}`, heading: /Undo the change/, german: /rückgängig machen/ },
   { path: '/invitation', token: `kfi_${'A'.repeat(43)}`, heading: /Create your account/, german: /Legen Sie Ihr Konto an/ },
 ];
 
@@ -58,7 +60,7 @@ class LinkPage extends WatchedPage {
 }
 
 for (const link of LINKS) {
-  const name = link.path.split('/')[1];
+  const name = link.path.slice(1).replace(/\/confirm$/, '').replaceAll('/', '-');
   for (const width of [320, 390]) {
     onPage(`${name} fits ${width} px and is accessible, in light and dark`, (page) => LinkPage.open(page, link, { width }), async (opened) => {
       await opened.heading(link.heading).waitFor();

@@ -15,7 +15,7 @@ PASSWORD = "correct horse battery staple"
 SENDER = os.environ["SENDER"]
 
 # Each request of these is sent by an account of its own: it may end the session, or change or delete the account.
-ENDING = {"delete_me", "change_password", "end_session", "end_other_sessions", "log_out"}
+ENDING = {"delete_me", "change_password", "change_email", "end_session", "end_other_sessions", "log_out"}
 
 # Rules for new passwords (docs/passwords.md).
 PASSWORD_FAULTS = (
@@ -95,7 +95,7 @@ def make_effective(case, account):
     match operation_id(case):
         case "delete_me":
             case.body["password"] = PASSWORD
-        case "change_password":
+        case "change_password" | "change_email":
             case.body["current_password"] = PASSWORD
         case "end_session":
             case.path_parameters["id"] = account.session_id

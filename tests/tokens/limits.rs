@@ -160,10 +160,14 @@ fn every_route_that_asks_for_the_password_is_limited() {
         let body = json!({"current_password": password, "new_password": "brass-Anchor 41"});
         bob.request("POST", "/me/password").header(PROXY_HEADER, "192.0.2.1").json(&body).send()
     };
+    let change_email = |password: &str| {
+        let body = json!({"new_email": "rob@example.com", "current_password": password});
+        bob.request("POST", "/me/email").header(PROXY_HEADER, "192.0.2.1").json(&body).send()
+    };
     delete("a wrong one").expect_error(403);
     change("another wrong one").expect_error(403);
-    guess(&server, "192.0.2.1", 1);
-    for closed in [delete(PASSWORD), change(PASSWORD)] {
+    change_email("a third one").expect_error(403);
+    for closed in [delete(PASSWORD), change(PASSWORD), change_email(PASSWORD)] {
         assert!(seconds(&closed) > 200, "{closed}");
         closed.expect_error(429);
     }

@@ -105,6 +105,7 @@ fn variables(base_url: &str) -> Value {
         ("username", "ada@example.com"),
         ("password", "correct horse battery staple"),
         ("new_password", "{{password}}"),
+        ("new_email", "{{username}}"),
         ("client_id", "keyfob"),
         ("client_secret", ""),
         ("access_token", ""),
@@ -118,6 +119,8 @@ fn variables(base_url: &str) -> Value {
         ("reset_token", ""),
         ("verification_token", ""),
         ("invitation_token", ""),
+        ("email_change_token", ""),
+        ("email_undo_token", ""),
     ];
     variables.map(|(key, value)| json!({ "key": key, "value": value, "type": "string" })).into_iter().collect()
 }

@@ -8,12 +8,13 @@ use super::route::{Route, with};
 use crate::docs::openapi::example_of;
 
 /// Members of a body whose value is a variable of the collection, and that variable.
-const VARIABLES: [(&str, &str); 9] = [
+const VARIABLES: [(&str, &str); 10] = [
     ("email", "{{username}}"),
     ("username", "{{username}}"),
     ("password", "{{password}}"),
     ("current_password", "{{password}}"),
     ("new_password", "{{new_password}}"),
+    ("new_email", "{{new_email}}"),
     ("refresh_token", "{{refresh_token}}"),
     ("token", "{{refresh_token}}"),
     ("client_id", "{{client_id}}"),
@@ -133,6 +134,8 @@ pub(super) fn token_variable(route: &Route<'_>) -> Option<&'static str> {
         "confirm_password_reset" => Some("reset_token"),
         "confirm_email_verification" => Some("verification_token"),
         "accept_invitation" => Some("invitation_token"),
+        "confirm_email_change" => Some("email_change_token"),
+        "undo_email_change" => Some("email_undo_token"),
         _ => None,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct LinkPage {
     pub inputs: &'static [Input],
     /// Title and text after success, in English and German.
     pub done: [[&'static str; 2]; 2],
+    /// Title and text if another account has the address, in English and German. `None`: that cannot happen.
+    pub taken: Option<[[&'static str; 2]; 2]>,
     /// What to do with a link that is no longer valid, in English and German.
     pub remedy: [&'static str; 2],
 }
@@ -67,23 +69,19 @@ impl LinkPage {
 
     fn refused(&self, language: Language, token: &str, error: &ApiError) -> Page {
         let again = language.pick("Please try again in a moment.", "Bitte versuchen Sie es gleich noch einmal.");
-        match error {
-            ApiError::InvalidFields(faults) if !faults.iter().any(|fault| names(fault, "token")) => {
+        match (error, self.taken) {
+            (ApiError::InvalidFields(faults), _) if !faults.iter().any(|fault| names(fault, "token")) => {
                 self.form(language, token, faults)
             }
-            ApiError::InvalidFields(_) | ApiError::BadOneTimeToken => {
+            (ApiError::InvalidFields(_) | ApiError::BadOneTimeToken, _) => {
                 let title = language.pick("This link is no longer valid", "Dieser Link ist nicht mehr gültig");
                 Page::message(language, title, pick(language, self.remedy))
             }
-            ApiError::Conflict(_) => {
-                let title = language.pick("You already have an account", "Sie haben schon ein Konto");
-                let text = language.pick(
-                    "An account with this e-mail address already exists. Log in, or reset its password.",
-                    "Zu dieser E-Mail-Adresse gibt es bereits ein Konto. Melden Sie sich an oder setzen Sie das Passwort zurück.",
-                );
+            (ApiError::Conflict(_), Some(taken)) => {
+                let [title, text] = pick(language, taken);
                 Page::message(language, title, text)
             }
-            ApiError::Forbidden(_) => {
+            (ApiError::Forbidden(_), _) => {
                 let title = language.pick("Sign-up is closed", "Die Registrierung ist geschlossen");
                 let text =
                     language.pick("No accounts are created at present.", "Zurzeit werden keine Konten angelegt.");

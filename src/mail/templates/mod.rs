@@ -16,7 +16,7 @@ const LAYOUT: &str = "layout.html";
 const SUBJECT: &str = "Subject:";
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 17] = [
+const BUILT_IN: [(&str, &str); 29] = [
     (LAYOUT, include_str!("layout.html")),
     ("en/password_reset.txt", include_str!("en/password_reset.txt")),
     ("en/password_reset.html", include_str!("en/password_reset.html")),
@@ -26,6 +26,12 @@ const BUILT_IN: [(&str, &str); 17] = [
     ("en/password_changed.html", include_str!("en/password_changed.html")),
     ("en/password_reset_done.txt", include_str!("en/password_reset_done.txt")),
     ("en/password_reset_done.html", include_str!("en/password_reset_done.html")),
+    ("en/email_change.txt", include_str!("en/email_change.txt")),
+    ("en/email_change.html", include_str!("en/email_change.html")),
+    ("en/email_change_asked.txt", include_str!("en/email_change_asked.txt")),
+    ("en/email_change_asked.html", include_str!("en/email_change_asked.html")),
+    ("en/email_changed.txt", include_str!("en/email_changed.txt")),
+    ("en/email_changed.html", include_str!("en/email_changed.html")),
     ("de/password_reset.txt", include_str!("de/password_reset.txt")),
     ("de/password_reset.html", include_str!("de/password_reset.html")),
     ("de/email_verification.txt", include_str!("de/email_verification.txt")),
@@ -34,6 +40,12 @@ const BUILT_IN: [(&str, &str); 17] = [
     ("de/password_changed.html", include_str!("de/password_changed.html")),
     ("de/password_reset_done.txt", include_str!("de/password_reset_done.txt")),
     ("de/password_reset_done.html", include_str!("de/password_reset_done.html")),
+    ("de/email_change.txt", include_str!("de/email_change.txt")),
+    ("de/email_change.html", include_str!("de/email_change.html")),
+    ("de/email_change_asked.txt", include_str!("de/email_change_asked.txt")),
+    ("de/email_change_asked.html", include_str!("de/email_change_asked.html")),
+    ("de/email_changed.txt", include_str!("de/email_changed.txt")),
+    ("de/email_changed.html", include_str!("de/email_changed.html")),
 ];
 
 /// The templates, each of which has been rendered once.
