@@ -39,6 +39,8 @@ pub(super) const KEYS: &[&str] = &[
     "accounts.verification_ttl_seconds",
     "accounts.invitation_ttl_seconds",
     "accounts.delete_grace_days",
+    "bootstrap.admin_email",
+    "bootstrap.admin_password_file",
     "mail.smtp_url",
     "mail.username",
     "mail.password_file",

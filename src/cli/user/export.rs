@@ -2,11 +2,12 @@
 
 use std::io::{Write, stdout};
 
-use super::account::{Account, find_account, parse_account};
-use super::{CommandError, open_accounts};
+use super::named::Named;
 use crate::accounts::User;
 use crate::app::EXPORTED;
 use crate::audit::{EventType, NewEvent, Source, insert_event};
+use crate::cli::account::find_account;
+use crate::cli::{CommandError, open_accounts};
 use crate::config::Settings;
 use crate::db::Timestamp;
 use crate::exports::{Export as Document, Exported};
@@ -16,15 +17,14 @@ use crate::exports::{Export as Document, Exported};
 Examples:
   keyfob user export mia@example.com >mia.json
   keyfob user export 17 | jq .posts")]
-pub(super) struct Export {
-    /// The e-mail address or id of the account
-    #[arg(value_name = "EMAIL|ID", value_parser = parse_account)]
-    account: Account,
+pub(in crate::cli) struct Export {
+    #[command(flatten)]
+    named: Named,
 }
 
-pub(super) async fn export(settings: &Settings, Export { account }: Export) -> Result<(), CommandError> {
+pub(super) async fn export(settings: &Settings, Export { named }: Export) -> Result<(), CommandError> {
     let db = open_accounts(settings).await?;
-    let user = find_account(&db, account).await?;
+    let user = find_account(&db, named.account).await?;
     let (id, now) = (user.id, Timestamp::now());
     let event = NewEvent::new(EventType::Exported, &Source::command_line(), now).of(id);
     db.write(move |conn| insert_event(conn, &event)).await?;
