@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use actix_web::web::Data;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::TokenAnswer;
@@ -13,8 +14,10 @@ use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
 use crate::audit::Origin;
 use crate::clients::{Client, Grant};
-use crate::db::{Db, Timestamp};
+use crate::db::{Conn, Db, Id, Timestamp};
 use crate::http::failure::Failure;
+use crate::language::Language;
+use crate::mail::{Kind, NewMail, Outbox};
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::sessions::begin::LogIn;
@@ -28,6 +31,15 @@ pub(crate) struct Grants<'a> {
     pub sessions: &'a Sessions,
     pub passwords: &'a Passwords,
     pub attempts: &'a Attempts,
+    pub mails: Mails<'a>,
+}
+
+/// What it takes to send somebody who has not verified the address a new link.
+pub(crate) struct Mails<'a> {
+    pub outbox: &'a Data<Outbox>,
+    pub language: Language,
+    /// Whether only accounts with a verified address may log in.
+    pub is_required: bool,
 }
 
 impl Grants<'_> {
@@ -47,7 +59,9 @@ impl Grants<'_> {
         let opened = self.open_session(asked, &client, origin).await;
         match &opened {
             // The password was right.
-            Ok(_) | Err(OAuthError::InvalidScope(_)) => begun.succeeded(Timestamp::now()).await,
+            Ok(_) | Err(OAuthError::InvalidScope(_) | OAuthError::EmailUnverified) => {
+                begun.succeeded(Timestamp::now()).await
+            }
             Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
             Err(_) => drop(begun),
         }
@@ -119,6 +133,12 @@ impl Grants<'_> {
         let user = found.filter(|user| user.is_active);
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         match (user, self.passwords.verify(password, hash, origin.ip).await?) {
+            (Some(user), Verified::Right { .. }) if self.mails.is_required && !user.email_verified => {
+                let refusal = Refusal::at_account(user_id, Reason::EmailUnverified, &client.id, origin.clone());
+                self.sessions.note_refusal(refusal, Timestamp::now());
+                self.send_verification(user.id).await?;
+                Err(OAuthError::EmailUnverified)
+            }
             (Some(user), Verified::Right { renewed_hash }) => Ok((user, renewed_hash)),
             _ => {
                 let refusal = Refusal::at_account(user_id, reason, &client.id, origin.clone());
@@ -126,6 +146,19 @@ impl Grants<'_> {
                 Err(OAuthError::WrongCredentials)
             }
         }
+    }
+}
+
+impl Grants<'_> {
+    /// Sends the owner of an account, who has just given the right password, a link to verify the address.
+    async fn send_verification(&self, user_id: Id) -> Result<(), OAuthError> {
+        let mail = NewMail::new(Kind::EmailVerification, self.mails.language).of(user_id);
+        let (outbox, now) = (self.mails.outbox.clone(), Timestamp::now());
+        let queue = move |conn: &mut Conn| {
+            // It may have been deleted meanwhile.
+            if store::find_user(conn, user_id)?.is_some() { outbox.queue(conn, &mail, now) } else { Ok(()) }
+        };
+        Ok(self.db.write(queue).await?)
     }
 }
 

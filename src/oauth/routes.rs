@@ -12,12 +12,15 @@ use super::answer::TokenAnswer;
 use super::credentials::ClientCredentials;
 use super::error::{OAuthError, SUCCESS};
 use super::form::OAuthForm;
-use super::grant::{Grants, TokenRequest};
+use super::grant::{Grants, Mails, TokenRequest};
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
 use crate::audit::{Origin, Source};
 use crate::clients::Grant;
+use crate::config::AccountSettings;
 use crate::db::{Db, Timestamp};
+use crate::http::language::language_of;
+use crate::mail::Outbox;
 use crate::metrics::{self, Metrics};
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
@@ -89,9 +92,13 @@ pub(crate) async fn log_in(
     sessions: Data<Sessions>,
     passwords: Data<Passwords>,
     attempts: Data<Attempts>,
+    outbox: Data<Outbox>,
+    accounts: Data<AccountSettings>,
     origin: Origin,
 ) -> Result<HttpResponse, OAuthError> {
-    let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts };
+    let is_required = accounts.require_verified_email;
+    let mails = Mails { outbox: &outbox, language: language_of(&req), is_required };
+    let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts, mails };
     let counted = req.app_data::<Data<Metrics>>().map(|metrics| (metrics, grant_of(&form)));
     let credentials = ClientCredentials::read(&req, &mut form);
     let asked = credentials.and_then(|credentials| Ok((TokenRequest::read(&mut form, sessions.scopes)?, credentials)));
