@@ -62,6 +62,7 @@ mod root_path;
 mod secrets;
 mod settings;
 mod shell;
+mod sign_up_modes;
 mod signup;
 mod standard_input;
 mod tls;
