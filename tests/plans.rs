@@ -34,7 +34,8 @@ use serde_json::{Value, json};
 use support::{Answer, Client, Home, PASSWORD, now_seconds, until};
 
 /// The tables that grow.
-const TABLES: [&str; 6] = ["users", "posts", "sessions", "revocations", "events", "one_time_tokens"];
+const TABLES: [&str; 7] =
+    ["users", "posts", "sessions", "revocations", "events", "one_time_tokens", "local_mail_outbox"];
 const KINDS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 
 /// An index, by what `PostgreSQL` and `SQLite` call it.
@@ -60,6 +61,14 @@ const EVENTS_AT: Index = ("events_at on events", "INDEX events_at");
 const TOKENS_HASH: Index = ("one_time_tokens_hash_key", "INDEX sqlite_autoindex_one_time_tokens_1");
 const TOKENS_USER: Index = ("one_time_tokens_user_id", "INDEX one_time_tokens_user_id");
 const TOKENS_OVER: Index = ("one_time_tokens_expires_at", "INDEX one_time_tokens_expires_at");
+const MAILS_ID: Index = ("local_mail_outbox_pkey", "local_mail_outbox USING INTEGER PRIMARY KEY");
+const MAILS_DUE: Index = ("mail_outbox_due", "INDEX mail_outbox_due");
+const MAILS_SINCE: Index = ("mail_outbox_waits_since", "INDEX mail_outbox_waits_since");
+const MAILS_TO: Index = ("mail_outbox_recipient", "INDEX mail_outbox_recipient");
+const MAILS_ENDED: Index = ("mail_outbox_ended_at", "INDEX mail_outbox_ended_at");
+
+/// As many as were sent in the last hour, so that the worker sends none at first.
+const MAILS_AN_HOUR: u32 = 10;
 
 /// Every statement that was sent in this process, with its values, and not taken yet.
 static SENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -98,6 +107,7 @@ impl Service {
         settings.database.url = home.database.url().parse().expect("a URL");
         settings.password.bcrypt_cost = 4;
         settings.mail.outbox_dir = outbox;
+        settings.mail.max_per_hour = MAILS_AN_HOUR;
         let (address, listening) = channel();
         thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
@@ -167,6 +177,20 @@ fn fill(home: &Home) {
         "INSERT INTO one_time_tokens (purpose, user_id, hash, email, credential_epoch, created_at, expires_at) \
          SELECT 'email_verification', author_id, {hash}, 'x@example.com', 0, {now}, {} FROM posts",
         over("id")
+    ));
+    // Most were sent long ago, some an hour ago at most, and some wait; one in a thousand is to be forgotten, or given up.
+    let (day, hour) = (86_400_000, 1_800_000);
+    let ended = format!(
+        "CASE WHEN id % 1000 = 0 THEN 1000 WHEN id % 10 = 1 THEN NULL WHEN id < 1100 AND id % 100 = 2 \
+         THEN {now} - {hour} ELSE {now} - {day} END"
+    );
+    let recipient = if is_postgres { "convert_to('r' || id % 500, 'UTF8')" } else { "CAST('r' || id % 500 AS BLOB)" };
+    home.database.execute(&format!(
+        "INSERT INTO local_mail_outbox (kind, language, user_id, is_notice, message_id, queued_at, waits_since, due_at, tries, \
+         recipient, allowed_at, ended_at, is_sent) \
+         SELECT CASE id % 3 WHEN 0 THEN 'password_reset' WHEN 1 THEN 'email_verification' ELSE 'password_changed' END, 'en', author_id, id % 3 = 2, \
+         '<' || id || '@x>', {now} - {day}, CASE WHEN id = 101 THEN 1000 ELSE {now} END, {later}, 1, {recipient}, \
+         {now} - {day}, {ended}, TRUE FROM posts"
     ));
     if is_postgres {
         home.database.execute("ANALYZE");
@@ -272,15 +296,16 @@ fn no_statement_of_a_request_reads_a_whole_table() {
     lists(&service);
     events(&service);
     accounts(&service);
+    mails(&service);
     a_statement_without_an_index_is_noticed(&service);
 }
 
 /// The clean-up, which comes first and then once a minute, the feed of revocations, and which kinds of hashes there are.
 #[track_caller]
 fn work_of_the_background(service: &Service) {
-    // The tokens are the last.
+    // The mails are the last.
     let has_come =
-        || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("one_time_tokens"));
+        || SENT.lock().unwrap().iter().any(|text| text.starts_with("DELETE") && text.contains("local_mail_outbox"));
     until("the first clean-up is over", Duration::from_secs(30), has_come);
     let mut statements = sent();
     // At the start a replica reads all revocations, whose access tokens may still live.
@@ -288,7 +313,8 @@ fn work_of_the_background(service: &Service) {
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
     let others = [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT, TOKENS_OVER];
-    let indices = [&sessions[..], &others].concat();
+    let mails = [MAILS_DUE, MAILS_SINCE, MAILS_ENDED, MAILS_ID];
+    let indices = [&sessions[..], &others, &mails].concat();
     service.explain("background", &statements, &indices);
 }
 
@@ -390,11 +416,35 @@ fn change_of_address(service: &Service, password: &str) {
         service.home.database.execute(&format!(
             "INSERT INTO one_time_tokens (purpose, user_id, hash, email, credential_epoch, created_at, expires_at) \
              SELECT purpose, user_id, {hash}, email, credential_epoch, created_at, expires_at FROM one_time_tokens \
-             WHERE purpose = '{purpose}' AND user_id = 43"
+             WHERE id = (SELECT MIN(id) FROM one_time_tokens WHERE purpose = '{purpose}' AND user_id = 43)"
         ));
         let confirm = |client: &Client| client.post(path, json!({ "token": token }));
         service.check(path, 204, &[TOKENS_HASH, TOKENS_USER, USERS_ID], confirm);
     }
+}
+
+/// A request for a reset looks nothing up about accounts; the worker does, when it sends the mail.
+#[track_caller]
+fn mails(service: &Service) {
+    sent();
+    let body = json!({"email": "user000044@example.com"});
+    assert_eq!(service.client.post("/password-reset", body).status, 202);
+    let statements = sent();
+    assert!(statements.iter().any(|text| text.starts_with("INSERT INTO")), "{statements:#?}");
+    let of_accounts = statements.iter().find(|text| text.contains("users") || text.contains("one_time_tokens"));
+    assert_eq!(of_accounts, None);
+    service.explain("request for a reset", &statements, &[MAILS_SINCE]);
+    service.home.database.execute("UPDATE local_mail_outbox SET ended_at = ended_at - 3600000");
+    let files = || support::mails_in(&service.home.folder().join("outbox"));
+    let is_sent = || files().iter().any(|mail| mail.kind() == "password_reset");
+    until("the mail is sent", Duration::from_secs(20), is_sent);
+    let is_note = |text: &&String| text.contains("\"is_sent\" = ") || text.contains("`is_sent` = ");
+    let has_ended = || SENT.lock().unwrap().iter().filter(is_note).count() >= files().len();
+    until("that is noted", Duration::from_secs(20), has_ended);
+    let indices = [MAILS_DUE, MAILS_TO, MAILS_ENDED, MAILS_ID, USERS_EMAIL, TOKENS_USER];
+    let mut statements = sent();
+    statements.retain(|text| !text.starts_with("UPDATE local_mail_outbox SET ended_at"));
+    service.explain("sending", &statements, &indices);
 }
 
 #[track_caller]

@@ -24,8 +24,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 
 /// List activity
 ///
-/// What happened to the current user's account, newest first: logins, refused logins with their reason, ended sessions
-/// and changes. Refused logins are listed some seconds later, and many of them as one event with their `count`.
+/// What happened to the current user's account, newest first: logins, refused logins and passwords, ended sessions
+/// and changes. What was refused is listed some seconds later, and many of them as one event with their `count`.
 #[utoipa::path(tag = "accounts", params(Owner, ActivityQuery), responses((status = 200, description = "A page of events.", body = EventPage)))]
 #[get("/me/activity")]
 pub(super) async fn list_activity(

@@ -92,7 +92,7 @@ async fn run(work: &Work, stopped: Receiver<()>) {
     let now = Timestamp::now();
     let flush = async {
         attempt("could not write session uses", sessions.flush_uses(now)).await;
-        attempt("could not write refused logins", sessions.flush_all_refusals(now)).await;
+        attempt("could not write refused passwords", sessions.flush_all_refusals(now)).await;
     };
     // The mail under way may still be handed over.
     let _out_of_time = timeout(LAST_ROUND, join(flush, mailing)).await;
@@ -124,7 +124,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords, audit, mailer }: &Wor
         sleep(Duration::from_millis(POLL_MILLIS)).await;
         let (now, instant) = (Timestamp::now(), Instant::now());
         attempt("could not write session uses", sessions.flush_uses(now)).await;
-        attempt("could not write refused logins", sessions.flush_refusals(now)).await;
+        attempt("could not write refused passwords", sessions.flush_refusals(now)).await;
         if instant >= reload_at {
             attempt("could not reload keys", sessions.keyring.reload(db, now)).await;
             attempt("could not read the kinds of password hashes", learn_kinds(db, passwords)).await;

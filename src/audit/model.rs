@@ -9,11 +9,13 @@ use crate::db::{Id, Timestamp};
 use crate::fields::{Field, Rejection, text};
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum EventType {
     LogIn,
     LogInRefused,
+    /// A wrong password where an action of the logged-in account needs it.
+    PasswordRefused,
     LogOut,
     /// A refresh token was used again after its successor, and its session ended.
     RefreshReused,
@@ -36,9 +38,10 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::LogIn,
         Self::LogInRefused,
+        Self::PasswordRefused,
         Self::LogOut,
         Self::RefreshReused,
         Self::SessionEnded,
@@ -62,6 +65,7 @@ impl EventType {
         match self {
             Self::LogIn => "log_in",
             Self::LogInRefused => "log_in_refused",
+            Self::PasswordRefused => "password_refused",
             Self::LogOut => "log_out",
             Self::RefreshReused => "refresh_reused",
             Self::SessionEnded => "session_ended",

@@ -1,8 +1,8 @@
 //! Checks that settings agree with each other.
 
-use std::fs;
 use std::path::Path;
 
+use super::files::file;
 use super::values::Values;
 use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings, mail};
 
@@ -92,13 +92,4 @@ fn key_source(token: &TokenSettings, values: &Values) -> Result<(), ConfigError>
         return Err(values.fault("token.private_key_file", "HS256 does not use it", remedy));
     }
     Ok(())
-}
-
-pub(super) fn file(values: &Values, key: &str, path: &Path, dir: &Path, expected: &str) -> Result<(), ConfigError> {
-    let wrong = |fault: &str| values.wrong(key, &path.to_string_lossy(), fault, &format!("expected {expected}"));
-    match fs::metadata(dir.join(path)) {
-        Ok(metadata) if metadata.is_dir() => Err(wrong("is a directory")),
-        Ok(_) => Ok(()),
-        Err(error) => Err(wrong(&format!("cannot be read: {error}"))),
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use email_address::EmailAddress;
 
-use super::check::file;
+use super::files::file;
 use super::smtp_url::{self, SmtpSecurity, SmtpUrl};
 use super::url::check_authority;
 use super::values::Values;

@@ -9,6 +9,7 @@ mod choices;
 mod database_url;
 mod dotenv;
 mod error;
+mod files;
 mod keys;
 mod layers;
 mod mail;

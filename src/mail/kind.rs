@@ -82,7 +82,7 @@ impl Kind {
         if self == Self::SignUpTaken { 1 } else { usize::MAX }
     }
 
-    /// Whether strangers can queue mails of this kind without end. Then only so many may wait.
+    /// Whether strangers can queue mails of this kind without end. Then they are dropped while many mails wait.
     pub(super) fn is_anonymous(self) -> bool {
         match self {
             Self::PasswordReset | Self::SignUp | Self::SignUpTaken => true,

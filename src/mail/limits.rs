@@ -19,8 +19,8 @@ const MINUTE_SECONDS: u64 = 60;
 pub(super) const HOUR_SECONDS: u64 = 3600;
 pub(super) const DAY_SECONDS: u64 = 86_400;
 
-/// Most mails of a kind that strangers can queue and that wait.
-pub(super) const MAX_ANONYMOUS: i64 = 10_000;
+/// When so many mails wait, without notices, strangers can queue no more.
+pub(super) const MAX_WAITING: i64 = 10_000;
 
 /// Names recipients by a keyed hash, so that the list of past mails holds no address.
 pub(super) struct Recipients(Key);

@@ -1,7 +1,7 @@
 //! Where mails are queued.
 
 use super::kind::{Allowance, Kind};
-use super::limits::MAX_ANONYMOUS;
+use super::limits::{DAY_SECONDS, MAX_WAITING};
 use super::model::{Data, NewMail};
 use super::store::{self, DueRow, NewRow};
 use crate::config::TokenSettings;
@@ -23,10 +23,12 @@ impl Outbox {
         Ok(Self { seal, host: host_of(&token.issuer).to_owned() })
     }
 
-    /// Inside a write: queues a mail, unless strangers have queued too many of that kind.
+    /// Inside a write: queues a mail, unless strangers can ask for it and too many wait.
     pub(crate) fn queue(&self, conn: &mut Conn, mail: &NewMail, now: Timestamp) -> Result<(), StoreError> {
         let kind = mail.kind;
-        if kind.is_anonymous() && store::has_waiting(conn, kind.as_str(), MAX_ANONYMOUS)? {
+        // Whatever has waited for longer is about to be given up.
+        let since = now.minus_seconds(DAY_SECONDS);
+        if kind.is_anonymous() && store::has_waiting(conn, MAX_WAITING, since)? {
             return Ok(());
         }
         let internal = |error: &dyn std::fmt::Display| StoreError::Internal(error.to_string());

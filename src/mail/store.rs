@@ -75,16 +75,18 @@ pub(super) fn insert_mail(conn: &mut Conn, row: NewRow) -> Result<()> {
     Ok(())
 }
 
-/// Whether as many mails of a kind wait.
-pub(super) fn has_waiting(conn: &mut Conn, kind: &str, count: i64) -> Result<bool> {
-    let waiting = mails::table.filter(mails::kind.eq(kind).and(mails::ended_at.is_null())).order(mails::id);
+/// Whether as many mails have waited since a time or less, without notices.
+pub(super) fn has_waiting(conn: &mut Conn, count: i64, since: Timestamp) -> Result<bool> {
+    let waiting = mails::table.filter(mails::ended_at.is_null().and(mails::waits_since.gt(since)));
+    let waiting = waiting.filter(mails::is_notice.eq(false)).order(mails::waits_since);
     Ok(query::find::<_, Id>(conn, waiting.select(mails::id).offset(count - 1).limit(1))?.is_some())
 }
 
 /// Whether a mail is due.
 pub(super) fn has_due(conn: &mut Conn, is_notice: bool, now: Timestamp) -> Result<bool> {
     let due = mails::table.filter(mails::is_notice.eq(is_notice).and(mails::ended_at.is_null()));
-    Ok(query::find::<_, Id>(conn, due.filter(mails::due_at.le(now)).select(mails::id).limit(1))?.is_some())
+    Ok(query::find::<_, Id>(conn, due.filter(mails::due_at.le(now)).order(mails::due_at).select(mails::id).limit(1))?
+        .is_some())
 }
 
 /// Inside a write: the mail that has been due for longest, locked. Those that another process has locked are passed over.

@@ -25,6 +25,7 @@ use crate::mail::Outbox;
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::sessions::end::Caller;
+use crate::sessions::refusals::{Reason, Refusal};
 
 /// A password as typed, for comparison.
 #[derive(Debug, ToSchema)]
@@ -92,17 +93,25 @@ impl Owner {
     pub(super) async fn confirm(&self, row: &UserRow, password: &TypedPassword) -> Result<(), ApiError> {
         let key = Email::key_of(&row.email);
         let attempt = Attempt::on_account(&key, password.0.expose_secret(), self.address);
-        let begun = self.attempts.begin(&attempt, Timestamp::now()).await?;
+        let begun = self.attempts.begin(&attempt, Timestamp::now()).await;
+        let begun = begun.inspect_err(|_| self.note_refusal(Reason::TooManyAttempts))?;
         match self.passwords.verify(password.0.clone(), Some(row.password_hash.clone()), self.address).await? {
             Verified::Right { .. } => {
                 begun.succeeded(Timestamp::now()).await;
                 Ok(())
             }
             Verified::Wrong => {
+                self.note_refusal(Reason::WrongPassword);
                 begun.failed(Timestamp::now()).await;
                 Err(ApiError::Forbidden("The password is incorrect."))
             }
         }
+    }
+
+    /// For the audit trail.
+    fn note_refusal(&self, reason: Reason) {
+        let refusal = Refusal::of_action(self.caller.user_id, reason, self.source.clone());
+        self.sessions.note_refusal(refusal, Timestamp::now());
     }
 
     /// Makes a change, and ends all sessions of the account except one.

@@ -1,6 +1,7 @@
-//! Refused logins: noted in memory, written to the audit trail in batches, so that `/login` does not wait for them.
+//! Refused passwords, at `/login` and where an action needs one: noted in memory, written to the audit trail in batches,
+//! so that no request waits for them.
 //!
-//! Of each sort (a reason, at an account or at none, from a network) the first is written soon, and all others of its
+//! Of each sort (an event, a reason, at an account or at none, from a network) the first is written soon, and all others of its
 //! minute as one event with their number. When there are too many sorts in a minute, the others are one event together.
 //! So the trail grows by a bounded number of events, whatever is attempted, and from however many addresses.
 
@@ -22,7 +23,7 @@ pub(super) const COLLECT_SECONDS: u64 = 60;
 /// The longest lookup key to remember, in bytes. No account has a longer one.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// Why a login was refused.
+/// Why a password was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reason {
     WrongPassword,
@@ -47,42 +48,49 @@ impl Reason {
     }
 }
 
-/// A refused login.
+/// A refused password.
 #[derive(Clone)]
 pub(crate) struct Refusal {
+    kind: EventType,
     reason: Reason,
     /// The account, if it was looked up and exists.
     user_id: Option<Id>,
     /// What to look the account up by, if nobody has. It may be a password, typed into the wrong field: it is never
     /// written.
     key: Option<String>,
-    client_id: Option<String>,
-    origin: Option<Origin>,
+    source: Source,
 }
 
 /// What refusals have in common that are counted together.
-type Sort = (Reason, Option<Id>, IpAddr);
+type Sort = (EventType, Reason, Option<Id>, IpAddr);
 
 impl Refusal {
-    /// A refusal after the account was looked up.
+    /// A login that is refused after the account was looked up.
     pub(crate) fn at_account(user_id: Option<Id>, reason: Reason, client_id: &str, origin: Origin) -> Self {
-        Self { reason, user_id, key: None, client_id: Some(client_id.to_owned()), origin: Some(origin) }
+        let source = Source::request(origin, Some(client_id));
+        Self { kind: EventType::LogInRefused, reason, user_id, key: None, source }
     }
 
-    /// A refusal before anything was looked up.
+    /// A login that is refused before anything was looked up.
     pub(crate) fn too_many(key: &str, origin: Origin) -> Self {
         let key = Some(key.to_owned()).filter(|key| key.len() <= MAX_KEY_BYTES);
-        Self { reason: Reason::TooManyAttempts, user_id: None, key, client_id: None, origin: Some(origin) }
+        let source = Source::request(origin, None);
+        Self { kind: EventType::LogInRefused, reason: Reason::TooManyAttempts, user_id: None, key, source }
+    }
+
+    /// An action of a logged-in account that is refused for its password.
+    pub(crate) fn of_action(user_id: Id, reason: Reason, source: Source) -> Self {
+        Self { kind: EventType::PasswordRefused, reason, user_id: Some(user_id), key: None, source }
     }
 
     /// Stands for refusals of various sorts.
-    fn various() -> Self {
-        Self { reason: Reason::Various, user_id: None, key: None, client_id: None, origin: None }
+    fn various(kind: EventType) -> Self {
+        Self { kind, reason: Reason::Various, user_id: None, key: None, source: Source::default() }
     }
 
     fn sort(&self) -> Sort {
-        let address = self.origin.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |origin| origin.ip);
-        (self.reason, self.user_id, network(address))
+        let address = self.source.origin.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |origin| origin.ip);
+        (self.kind, self.reason, self.user_id, network(address))
     }
 }
 
@@ -132,7 +140,7 @@ impl Refusals {
     /// Notes a refusal.
     pub(super) fn note(&self, refusal: Refusal, now: Timestamp) {
         let mut noted = self.lock();
-        let refusal = if has_room(&noted, &refusal.sort()) { refusal } else { self.count_unlisted() };
+        let refusal = if has_room(&noted, &refusal.sort()) { refusal } else { self.count_unlisted(refusal.kind) };
         match noted.get_mut(&refusal.sort()) {
             Some(known) => known.add(&refusal, now),
             None => drop(noted.insert(refusal.sort(), Noted::new(refusal, now))),
@@ -156,7 +164,7 @@ impl Refusals {
         let mut noted = self.lock();
         for one in written {
             if one.refusal.reason == Reason::Various {
-                tracing::warn!(number = one.number, "too many refused logins to list each in the audit trail");
+                tracing::warn!(number = one.number, "too many refused passwords to list each in the audit trail");
             }
             if let Some(noted) = noted.get_mut(&one.refusal.sort()) {
                 noted.written += one.number;
@@ -165,11 +173,11 @@ impl Refusals {
         noted.retain(|_, one| !one.is_over(now) || one.written < one.number);
     }
 
-    fn count_unlisted(&self) -> Refusal {
+    fn count_unlisted(&self, kind: EventType) -> Refusal {
         if let Some(unlisted) = self.unlisted.get() {
             unlisted.count();
         }
-        Refusal::various()
+        Refusal::various(kind)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Sort, Noted>> {
@@ -178,22 +186,22 @@ impl Refusals {
 }
 
 fn has_room(noted: &HashMap<Sort, Noted>, sort: &Sort) -> bool {
-    let (_, user_id, _) = sort;
-    let alike = noted.keys().filter(|(_, other, _)| other.is_some() == user_id.is_some());
+    let (_, _, user_id, _) = sort;
+    let alike = noted.keys().filter(|(_, _, other, _)| other.is_some() == user_id.is_some());
     noted.contains_key(sort) || alike.count() < MAX_SORTS
 }
 
 impl Unwritten {
     /// The event to record. An account that was deleted meanwhile keeps nothing that tells of its owner.
     pub(super) fn event(&self, conn: &mut Conn) -> Result<NewEvent, StoreError> {
-        let Refusal { reason, user_id, key, client_id, origin } = self.refusal.clone();
+        let Refusal { kind, reason, user_id, key, source } = self.refusal.clone();
         let user_id = match key {
             Some(key) => accounts::find_id_by_email_key(conn, &key)?,
             None => user_id,
         };
         let is_gone = user_id.map(|id| accounts::find_user(conn, id)).transpose()?.is_some_and(|user| user.is_none());
-        let source = Source { client_id, origin: origin.filter(|_| !is_gone), ..Source::default() };
-        let event = NewEvent::new(EventType::LogInRefused, &source, self.at).with("reason", reason.as_str());
+        let source = Source { origin: source.origin.filter(|_| !is_gone), ..source };
+        let event = NewEvent::new(kind, &source, self.at).with("reason", reason.as_str());
         let event = if self.number > 1 { event.with("count", self.number) } else { event };
         Ok(match user_id {
             Some(id) => event.of(id),

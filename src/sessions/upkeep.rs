@@ -41,17 +41,17 @@ impl Sessions {
         Ok(())
     }
 
-    /// Notes a refused login for the audit trail.
+    /// Notes a refused password for the audit trail.
     pub(crate) fn note_refusal(&self, refusal: Refusal, now: Timestamp) {
         self.refusals.note(refusal, now);
     }
 
-    /// Counts the refused logins that are not listed each from now on.
+    /// Counts the refused passwords that are not listed each from now on.
     pub(crate) fn watch(&self, unlisted: UnlistedRefusals) {
         let _ = self.refusals.unlisted.set(unlisted);
     }
 
-    /// Writes the refused logins that are due.
+    /// Writes the refused passwords that are due.
     pub(crate) async fn flush_refusals(&self, now: Timestamp) -> Result<(), StoreError> {
         let unwritten = self.refusals.unwritten(now);
         if !unwritten.is_empty() {
@@ -67,7 +67,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Writes all refused logins, due or not.
+    /// Writes all refused passwords, due or not.
     pub(crate) async fn flush_all_refusals(&self, now: Timestamp) -> Result<(), StoreError> {
         self.flush_refusals(now.plus_seconds(COLLECT_SECONDS)).await
     }

@@ -65,9 +65,10 @@ fn a_second_mark_or_one_of_another_encoding_is_400() {
 }
 
 /// The routes with a body that need no credentials.
-const OPEN_ROUTES: [&str; 6] = [
+const OPEN_ROUTES: [&str; 7] = [
     "/signup",
     "/invitation",
+    "/password-reset",
     "/password-reset/confirm",
     "/email-verification/confirm",
     "/email-change/confirm",

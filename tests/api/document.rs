@@ -126,6 +126,9 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
             "/me/email",
             ada.post("/me/email", json!({"new_email": "d@example.com", "current_password": PASSWORD})),
         ),
+        ("POST", "/password-reset", server.post("/password-reset", json!({"email": "a@example.com"}))),
+        ("POST", "/password-reset", server.post("/password-reset", json!({}))),
+        ("POST", "/email-verification", ada.post("/email-verification", json!({}))),
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),
     ];
     answers.extend(links(server));

@@ -126,6 +126,36 @@ fn of_many_uses_at_once_exactly_one_succeeds() {
     log_in_with(&server, &won[0].0).expect(200);
 }
 
+/// Whoever knows the old password cannot slip in while it is being replaced.
+#[test]
+fn a_login_during_a_reset_leaves_no_session_behind() {
+    let server = Server::start();
+    server.sign_up(BOB);
+    let mut password = PASSWORD.to_owned();
+    for round in 0..6 {
+        let (token, next) = (reset_token(&server, BOB), format!("orange-Kettle {round}{round}"));
+        let (done, log_ins) = thread::scope(|scope| {
+            let log_ins: Vec<_> = (0..6)
+                .map(|_| {
+                    let (client, old) = (server.anonymous(), password.as_str());
+                    scope.spawn(move || client.login(&[("username", BOB), ("password", old)]))
+                })
+                .collect();
+            let done = reset(&server, &token, &next);
+            (done, log_ins.into_iter().map(|one| one.join().expect("an answer")).collect::<Vec<_>>())
+        });
+        done.expect_empty(204);
+        for answer in log_ins {
+            if answer.status == 200 {
+                server.actor(answer.expect_json(200)).get("/me").expect_invalid_token();
+            } else {
+                answer.expect_oauth_error(400, "invalid_grant");
+            }
+        }
+        password = next;
+    }
+}
+
 #[test]
 fn every_token_that_is_no_good_gets_the_same_answer() {
     let server = Server::start();

@@ -148,6 +148,13 @@ fn assert_same(before: &[String], after: &[String]) {
     assert_eq!(before.len(), after.len(), "rows");
 }
 
+/// How many mails wait in a database, or were sent.
+fn count_mails(path: &Path) -> String {
+    let mut conn = SqliteConnection::establish(&path.to_string_lossy()).expect("the file opens");
+    let query = sql_query("SELECT CAST(COUNT(*) AS TEXT) AS line FROM local_mail_outbox");
+    query.get_result::<Line>(&mut conn).expect("the query").line
+}
+
 fn rows_copied(output: &str) -> &str {
     output.lines().last().expect("a last line")
 }
@@ -164,6 +171,8 @@ fn a_copy_of_a_sqlite_database_is_equal_and_serves() {
     for table in TABLES.map(|table| table.0) {
         assert!(output.lines().any(|line| line.starts_with(&format!("{table}\t"))), "{table} in {output}");
     }
+    assert_eq!(count_mails(&path_of(&home)), "2");
+    assert_eq!(count_mails(&copy), "0", "or both would send them");
     let (before, after) = (dump_sqlite(&path_of(&home)), dump_sqlite(&copy));
     assert_same(&before, &after);
     assert!(TABLES.iter().all(|table| before.iter().any(|line| line.starts_with(&format!("{}|", table.0)))));

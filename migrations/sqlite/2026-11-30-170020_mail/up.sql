@@ -21,7 +21,6 @@ CREATE TABLE local_mail_outbox (
 );
 CREATE INDEX mail_outbox_due ON local_mail_outbox (is_notice, due_at) WHERE ended_at IS NULL;
 CREATE INDEX mail_outbox_waits_since ON local_mail_outbox (waits_since) WHERE ended_at IS NULL;
-CREATE INDEX mail_outbox_kind ON local_mail_outbox (kind, id) WHERE ended_at IS NULL;
 CREATE INDEX mail_outbox_recipient ON local_mail_outbox (recipient, is_notice, allowed_at);
-CREATE INDEX mail_outbox_ended_at ON local_mail_outbox (ended_at);
+CREATE INDEX mail_outbox_ended_at ON local_mail_outbox (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX mail_outbox_user_id ON local_mail_outbox (user_id);

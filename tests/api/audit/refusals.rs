@@ -44,6 +44,28 @@ fn a_refused_login_is_recorded_with_its_reason() {
     }
 }
 
+/// A stolen access token does not tell its thief the password.
+#[test]
+fn a_refused_password_of_a_logged_in_account_is_recorded_with_who_typed_it() {
+    let server = Server::with(&[("rate_limit.enabled", "true"), ("rate_limit.account_failures", "1")]);
+    let root = server.admin("root@example.com");
+    let ada = server.sign_up("ada@example.com");
+    let change = json!({"current_password": "wrong-Kettle 1", "new_password": "orange-Kettle 99"});
+    ada.post("/me/password", change).expect_error(403);
+    ada.request("DELETE", "/me").json(&json!({"password": "wrong-Kettle 2"})).send().expect_error(429);
+    let query = format!("type=password_refused&user_id={}", ada.id());
+    until("both are recorded", PATIENCE, || events(&root, &query).len() == 2);
+    let found = events(&root, &query);
+    let expected = [("too_many_attempts", json!(ada.id())), ("wrong_password", json!(ada.id()))];
+    assert_eq!(reasons(&found), expected.map(|(reason, id)| (reason.to_owned(), id)));
+    let log_in = &events(&root, &format!("type=log_in&user_id={}", ada.id()))[0];
+    for event in &found {
+        assert_eq!(event["actor_id"], json!(ada.id()), "{event}");
+        assert_eq!(event["session_id"], log_in["session_id"], "{event}");
+        assert_eq!(event["ip"], "127.0.0.1", "{event}");
+    }
+}
+
 #[test]
 fn the_owner_sees_refused_logins_at_the_own_account_only() {
     let server = Server::start();

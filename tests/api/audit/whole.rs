@@ -114,6 +114,8 @@ fn no_event_holds_a_password_a_token_or_a_hash() {
     server.home.run(&["client", "remove", "--id", "shop"], "").expect_success();
     server.home.run(&["key", "rotate"], "").expect_success();
     secrets.extend(kept_secrets(&server));
+    ada.request("DELETE", "/me").json(&json!({"password": GUESS})).send().expect(403);
+    until("the refused password is recorded", PATIENCE, || !events(&root, "type=password_refused").is_empty());
     until("both refused logins are recorded", PATIENCE, || events(&root, "type=log_in_refused").len() >= 2);
     // The deletion clears some of it.
     let before = stored(&server);
@@ -130,6 +132,7 @@ fn no_event_holds_a_password_a_token_or_a_hash() {
         "log_in_refused",
         "log_out",
         "password_changed",
+        "password_refused",
         "refresh_reused",
         "signed_up",
         "user_created",
