@@ -29,6 +29,7 @@ mod doctor;
 mod document;
 mod email_change;
 mod emails;
+mod existence;
 mod house;
 mod hygiene;
 mod invitations;

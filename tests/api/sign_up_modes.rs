@@ -46,7 +46,7 @@ fn count(server: &Server, table: &str) -> usize {
 }
 
 /// A token of the newest sign-up that waits, as its mail would have it.
-fn newest_token(server: &Server) -> String {
+pub(crate) fn newest_token(server: &Server) -> String {
     let last = server.home.database.text("SELECT CAST(MAX(id) AS TEXT) AS value FROM pending_signups");
     let token = format!("kfn_{last:0>43}");
     let hash = server.home.database.bytes(digest(&SHA256, token.as_bytes()).as_ref());

@@ -97,6 +97,7 @@ fn nothing_set_gives_the_defaults() {
 
     assert_eq!(sessions.max_per_account, 200);
     assert_eq!((accounts.signup, accounts.link_base_url), (SignUpMode::Open, None));
+    assert!(!accounts.neutral_signup && !accounts.require_verified_email);
     assert_eq!((accounts.verification_ttl_seconds, accounts.invitation_ttl_seconds), (86_400, 604_800));
     assert!(mail.smtp_url.is_none() && mail.from.is_none() && mail.ehlo_name.is_none());
     assert_eq!((mail.timeout_seconds, mail.max_per_hour), (30, 1000));
