@@ -11,6 +11,7 @@
 
 mod accounts;
 mod activity;
+mod admin;
 mod app;
 mod attempts;
 mod audit;

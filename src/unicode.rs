@@ -8,6 +8,7 @@ use icu_normalizer::{ComposingNormalizer, ComposingNormalizerBorrowed};
 use idna::AsciiDenyList;
 
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizer::new_nfc();
+const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizer::new_nfkc();
 
 /// The text in NFC (Unicode Standard Annex #15): a letter and its accent become one character if there is one.
 pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
@@ -37,6 +38,13 @@ pub(crate) fn without_case(text: &str) -> String {
         folded.extend(kept);
     }
     folded
+}
+
+/// The text in NFKC and in lower case: for comparisons that should rather find too much than too little, and so never for
+/// names of accounts. A full-width letter, for example, becomes an ordinary one.
+pub(crate) fn folded(text: &str) -> String {
+    let lower: String = NFKC.normalize(text).chars().flat_map(lower_case).collect();
+    NFKC.normalize(&lower).into_owned()
 }
 
 /// Whether a non-ASCII character is an ASCII one in NFC: U+212A KELVIN SIGN, U+037E GREEK QUESTION MARK and U+1FEF
@@ -99,6 +107,20 @@ mod tests {
         ] {
             assert_eq!(without_case(one), without_case(other), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn folded_text_is_alike_in_any_case_form_and_width() {
+        for (one, other) in [
+            ("\u{ff21}DA", "ada"),
+            ("\u{212a}elvin", "Kelvin"),
+            ("O\u{fb03}ce", "office"),
+            ("ΟΔΟΣ", "οδος"),
+            ("JOSE\u{301}", "josé"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+        assert_ne!(folded("ada"), folded("adá"), "an accent makes another letter");
     }
 
     #[test]

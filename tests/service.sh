@@ -108,6 +108,13 @@ add_client() {
   export CLIENT_ID=$1 CLIENT_SECRET
 }
 
+# add_admin EMAIL PASSWORD: creates an admin; exports ADMIN_EMAIL.
+add_admin() {
+  env --chdir="$service_home" "${service_settings[@]}" "$keyfob" user create --email "$1" --admin <<<"$2" >"$work/admin.log" ||
+    fail 'no admin could be created'
+  export ADMIN_EMAIL=$1
+}
+
 # They must end by themselves, with status 0.
 stop_servers() {
   local pid tries status=0

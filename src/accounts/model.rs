@@ -4,14 +4,12 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
-use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::db::{Id, Timestamp};
 use crate::fields::{Field, Rejection, text, text_of_length};
-use crate::passwords::NewPassword;
 use crate::unicode::{ascii_domain, is_mark, nfc, without_case};
 
 /// The longest `full_name`, in characters.
@@ -91,12 +89,6 @@ impl Email {
         Self::key_of(&self.0)
     }
 
-    /// Whether a password is this address, which is no secret.
-    #[must_use]
-    pub(crate) fn is_password(&self, password: &NewPassword) -> bool {
-        Self::key_of(password.expose().expose_secret()) == self.key()
-    }
-
     /// The lookup key for a possible address. Text that cannot be an address (empty, or with NUL, which PostgreSQL
     /// cannot compare) gives the empty key, which matches no account.
     #[must_use]
@@ -139,6 +131,11 @@ pub(crate) struct FullName(String);
 
 impl FullName {
     #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
     pub(crate) fn into_string(self) -> String {
         self.0
     }
@@ -148,11 +145,6 @@ impl Field for FullName {
     fn parse_field(value: &Value) -> Result<Self, Rejection> {
         text_of_length(value, 0, MAX_NAME_CHARS).map(|text| Self(text.to_owned()))
     }
-}
-
-/// The rejection of a password that is the e-mail address.
-pub(crate) fn password_is_email() -> Rejection {
-    Rejection::new("value_error", "Password should not be the e-mail address")
 }
 
 #[cfg(test)]

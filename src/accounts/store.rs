@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 
 use super::model::{Email, User};
 use crate::db::schema::{deleted_users, email_keys_due, users};
@@ -129,7 +129,17 @@ pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
         users::updated_at,
         users::credential_epoch,
     );
+    if user.is_admin {
+        insert_first_admin(conn, user.created_at)?;
+    }
     Ok(diesel::insert_into(users::table).values(user).returning(columns).get_result(conn)?)
+}
+
+/// Notes that there has been an admin, unless it is known.
+pub(super) fn insert_first_admin(conn: &mut Conn, now: Timestamp) -> Result<()> {
+    const STATEMENT: &str = "INSERT INTO first_admin (number, created_at) VALUES (1, $1) ON CONFLICT DO NOTHING";
+    sql_query(STATEMENT).bind::<BigInt, _>(now).execute(conn)?;
+    Ok(())
 }
 
 /// Inserts accounts from another program.
@@ -137,6 +147,9 @@ pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
 /// # Errors
 /// [`StoreError::Taken`] when an account has one of the addresses or ids.
 pub(crate) fn insert_imported(conn: &mut Conn, users: Vec<&ImportedUser>) -> Result<()> {
+    if let Some(admin) = users.iter().find(|user| user.is_admin) {
+        insert_first_admin(conn, admin.created_at)?;
+    }
     execute_on_either(conn, diesel::insert_into(users::table).values(users))?;
     Ok(())
 }

@@ -1,12 +1,32 @@
-//! Who writes the letters of each kind of mail.
+//! Mail: where it is queued, what sends it, and who writes the letters of each kind.
 
-use crate::mail::{Compose, Composers, Kind, to_owner};
+use std::sync::Arc;
+
+use actix_web::web::Data;
+
+use crate::config::{Environment, Settings};
+use crate::db::Db;
+use crate::mail::{Compose, Composers, Desk, Kind, Mailer, Outbox, Told, to_owner};
 use crate::me::mails as me;
+use crate::one_time_tokens::links::Links;
 use crate::recovery::mails;
+use crate::sessions::Sessions;
 
-/// All kinds. Add a new one here.
-pub(super) const COMPOSERS: Composers = Composers(composer);
+/// Opens the outbox and what sends from it. The error is one line.
+pub(super) fn open(settings: &Settings, db: &Db, sessions: &Sessions) -> Result<(Data<Outbox>, Arc<Mailer>), String> {
+    let outbox = Data::new(Outbox::new(&settings.token).map_err(|error| error.to_string())?);
+    let told = Told {
+        outbox: outbox.clone().into_inner(),
+        desk: Desk { links: Links::new(&settings.accounts, &settings.token), accounts: settings.accounts.clone() },
+        composers: Composers(composer),
+        recipients_key: sessions.derive_key("recipients of mails"),
+        shows_links: settings.environment == Environment::Development,
+    };
+    let mailer = Mailer::open(&settings.mail, db, told).map_err(|error| error.to_string())?;
+    Ok((outbox, Arc::new(mailer)))
+}
 
+/// Writes the letters of a kind. Add a new one here.
 fn composer(kind: Kind) -> Compose {
     match kind {
         Kind::PasswordReset => mails::compose_reset,

@@ -15,7 +15,7 @@ use self::background::{Background, Work};
 use crate::accounts::email_keys;
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::attempts::Attempts;
-use crate::config::{AccountSettings, Environment, Settings};
+use crate::config::{AccountSettings, Settings};
 use crate::db::{Db, Lookup, OpenError, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
@@ -24,7 +24,7 @@ use crate::http::error::ApiError;
 use crate::http::error_form::ErrorForm;
 use crate::http::origin::TrustedProxies;
 use crate::http::server::fallback::Routes;
-use crate::mail::{Desk, MailError, Mailer, Outbox, Told};
+use crate::mail::{Mailer, Outbox};
 use crate::oauth::{OAUTH_ENDPOINTS, OAuthError};
 use crate::one_time_tokens::links::Links;
 use crate::operations::health;
@@ -33,7 +33,7 @@ use crate::posts::model::Post;
 use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::scope::{ADMIN, Scopes};
-use crate::{activity, me, oauth, posts, recovery};
+use crate::{activity, admin, me, oauth, posts, recovery};
 
 /// The service could not start. One line: the cause and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,7 @@ pub(crate) const SCOPES: Scopes = Scopes(&[me::SCOPE, posts::SCOPE, ADMIN]);
 /// All features of the service. Add a new one here.
 fn features(cfg: &mut ApiConfig<'_>) {
     cfg.configure(me::configure)
+        .configure(admin::configure)
         .configure(recovery::configure)
         .configure(activity::routes::configure)
         .configure(oauth::routes::configure)
@@ -168,24 +169,6 @@ fn document(settings: &Settings) -> Document {
     }
 }
 
-impl From<MailError> for StartError {
-    fn from(error: MailError) -> Self {
-        Self::Mail(error.to_string())
-    }
-}
-
-/// What sends mails.
-fn mailer(settings: &Settings, db: &Db, outbox: &Data<Outbox>, sessions: &Sessions) -> Result<Mailer, MailError> {
-    let told = Told {
-        outbox: outbox.clone().into_inner(),
-        desk: Desk { links: Links::new(&settings.accounts, &settings.token), accounts: settings.accounts.clone() },
-        composers: mail::COMPOSERS,
-        recipients_key: sessions.derive_key("recipients of mails"),
-        shows_links: settings.environment == Environment::Development,
-    };
-    Mailer::open(&settings.mail, db, told)
-}
-
 impl Keyfob {
     /// Opens the database, runs pending migrations, and loads the keys, creating them at the first startup.
     ///
@@ -193,21 +176,20 @@ impl Keyfob {
     /// [`StartError`] says in one line what is wrong and how to fix it.
     pub async fn open(settings: Settings) -> Result<Self, StartError> {
         let routes = Routes::new(openapi_document, &docs::FILES);
-        let root_path = &settings.server.root_path;
-        if routes.begin_with(root_path) {
-            return Err(StartError::RootPath(root_path.clone()));
+        if routes.begin_with(&settings.server.root_path) {
+            return Err(StartError::RootPath(settings.server.root_path));
         }
+        // Before the database is touched: a list of breached passwords that cannot be used stops the start.
+        let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
         let db = Db::open(&settings.database)?;
         email_keys::update(&db).await.map_err(std::io::Error::other)?;
-        let passwords = Data::new(Passwords::start(&settings.password)?);
         background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
-        let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, Timestamp::now()).await;
+        let now = Timestamp::now();
+        let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, now).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
-        let naming_key = sessions.derive_key("failed attempts");
-        let attempts = Attempts::load(&settings.rate_limit, &db, &naming_key, Timestamp::now()).await;
+        let attempts = Attempts::load(&settings.rate_limit, &db, &sessions.derive_key("failed attempts"), now).await;
         let attempts = Data::new(attempts.map_err(std::io::Error::other)?);
-        let outbox = Data::new(Outbox::new(&settings.token).map_err(|error| StartError::Keys(error.to_string()))?);
-        let mailer = Arc::new(mailer(&settings, &db, &outbox, &sessions)?);
+        let (outbox, mailer) = mail::open(&settings, &db, &sessions).map_err(StartError::Mail)?;
         Ok(Self(Arc::new(Parts {
             background: Background::start(Work {
                 db: db.clone(),
@@ -316,7 +298,7 @@ mod tests {
             .await,
             503
         );
-        let mut passwords = Passwords::start(&settings.password).expect("threads");
+        let mut passwords = Passwords::start(&settings.password, &settings.token.issuer).expect("threads");
         passwords.end_threads();
         assert_eq!(
             readiness(&keyfob, |cfg| {

@@ -23,7 +23,11 @@ pub(crate) enum EventType {
     SignedUp,
     /// An account was created by an admin or a command.
     UserCreated,
+    /// An admin changed something that has no type of its own.
+    UserChanged,
     PasswordChanged,
+    /// An admin or a command made a link that resets the password.
+    ResetLinkMade,
     PasswordReset,
     EmailChanged,
     EmailVerified,
@@ -38,7 +42,7 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::LogIn,
         Self::LogInRefused,
         Self::PasswordRefused,
@@ -47,7 +51,9 @@ impl EventType {
         Self::SessionEnded,
         Self::SignedUp,
         Self::UserCreated,
+        Self::UserChanged,
         Self::PasswordChanged,
+        Self::ResetLinkMade,
         Self::PasswordReset,
         Self::EmailChanged,
         Self::EmailVerified,
@@ -71,7 +77,9 @@ impl EventType {
             Self::SessionEnded => "session_ended",
             Self::SignedUp => "signed_up",
             Self::UserCreated => "user_created",
+            Self::UserChanged => "user_changed",
             Self::PasswordChanged => "password_changed",
+            Self::ResetLinkMade => "reset_link_made",
             Self::PasswordReset => "password_reset",
             Self::EmailChanged => "email_changed",
             Self::EmailVerified => "email_verified",

@@ -6,6 +6,7 @@ use super::account::{Account, find_account, parse_account};
 use super::{CommandError, open_accounts, print};
 use crate::accounts::Email;
 use crate::accounts::store::find_id_by_email_key;
+use crate::audit::{EventType, NewEvent, Source, insert_event};
 use crate::config::{Settings, SignUpMode};
 use crate::db::Timestamp;
 use crate::one_time_tokens::links::Links;
@@ -45,7 +46,15 @@ pub(super) async fn reset_link(settings: &Settings, ResetLink { account, ttl }: 
     let db = open_accounts(settings).await?;
     let user = find_account(&db, account).await?;
     let (ttl, now) = (ttl.unwrap_or(RESET_TTL_SECONDS), Timestamp::now());
-    match db.write(move |conn| issue(conn, Purpose::PasswordReset, user.id, ttl, now)).await? {
+    let event = NewEvent::new(EventType::ResetLinkMade, &Source::command_line(), now).of(user.id);
+    let made = db.write(move |conn| {
+        let issued = issue(conn, Purpose::PasswordReset, user.id, ttl, now)?;
+        if issued.is_some() {
+            insert_event(conn, &event)?;
+        }
+        Ok(issued)
+    });
+    match made.await? {
         Some(issued) => print_link(settings, Purpose::PasswordReset, &issued),
         None => Err(CommandError::Refused(format!("account {} ({}) is disabled", user.id, user.email))),
     }

@@ -47,7 +47,9 @@ pub(super) async fn seed(seed: &Seed, settings: &Settings) -> Result<(), Command
     if settings.environment == Environment::Production {
         return Err(refused("seed creates accounts that share a password, so it refuses KEYFOB_ENV=production"));
     }
-    let password_hash = hash(read_new_password()?, settings).await?;
+    // One password for all of them, which the first stands for.
+    let first = (email(1), full_name(1));
+    let password_hash = hash(read_new_password(&first.0, Some(&first.1))?, settings).await?;
     let db = Db::open(&settings.database)?;
     let (last_user, last_post) = (id(seed.users)?, id(seed.posts)?);
     if !db.write(move |conn| claim(conn, last_user, last_post)).await? {
@@ -94,19 +96,27 @@ fn insert_users(conn: &mut Conn, users: &[ImportedUser]) -> Result<(), StoreErro
 }
 
 fn user(number: i64, password_hash: &str) -> Result<ImportedUser, StoreError> {
-    let email = format!("user{number:06}@example.com");
+    let email = email(number);
     Ok(ImportedUser {
         id: Some(id(number)?),
         email_key: email.clone(),
         email,
         password_hash: password_hash.to_owned(),
-        full_name: Some(format!("User {number}")),
+        full_name: Some(full_name(number)),
         is_active: true,
         is_admin: false,
         email_verified: false,
         created_at: made_at(number),
         updated_at: made_at(number),
     })
+}
+
+fn email(number: i64) -> String {
+    format!("user{number:06}@example.com")
+}
+
+fn full_name(number: i64) -> String {
+    format!("User {number}")
 }
 
 fn post(number: i64, users: i64, rng: &mut Rng) -> Result<PostRow, StoreError> {

@@ -8,12 +8,12 @@ use super::links::{Invite, ResetLink, invite, reset_link};
 use super::stdin::{self, read_line};
 use super::{CommandError, open_accounts, print};
 use crate::accounts::Email;
-use crate::accounts::store::{NewUser, insert_user};
-use crate::audit::{EventType, NewEvent, Source, insert_event};
+use crate::accounts::store::NewUser;
+use crate::audit::Source;
 use crate::config::Settings;
 use crate::db::{StoreError, Timestamp};
-use crate::passwords::{NewPassword, Passwords};
-use crate::sessions::end::end_sessions_of_user;
+use crate::passwords::{ChosenPassword, NewPassword, Passwords};
+use crate::sessions::acts::{Act, act_on, create_user};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -60,10 +60,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<(), Com
 
 async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(), CommandError> {
     let refused = |message: &str| CommandError::Refused(message.to_owned());
-    let password = read_new_password()?;
-    if email.is_password(&password) {
-        return Err(refused("the password must not be the e-mail address"));
-    }
+    let password = read_new_password(email.as_str(), None)?;
     let db = open_accounts(settings).await?;
     let password_hash = hash(password, settings).await?;
     let now = Timestamp::now();
@@ -78,14 +75,8 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
         created_at: now,
         updated_at: now,
     };
-    let event = NewEvent::new(EventType::UserCreated, &Source::command_line(), now);
-    let event = if is_admin { event.with("is_admin", true) } else { event };
-    let inserted = db.write(move |conn| {
-        let row = insert_user(conn, &user)?;
-        insert_event(conn, &event.clone().of(row.id))?;
-        Ok(row)
-    });
-    let row = inserted.await.map_err(|error| match error {
+    let created = db.write(move |conn| create_user(conn, &user, &Source::command_line(), now));
+    let row = created.await.map_err(|error| match error {
         StoreError::Taken => refused(&format!("an account with the e-mail address {} already exists", email.as_str())),
         other => other.into(),
     })?;
@@ -95,19 +86,22 @@ async fn create(settings: &Settings, email: Email, is_admin: bool) -> Result<(),
 async fn sign_out(settings: &Settings, account: Account) -> Result<(), CommandError> {
     let db = open_accounts(settings).await?;
     let user = find_account(&db, account).await?;
-    end_sessions_of_user(&db, user.id, &Source::command_line(), Timestamp::now()).await?;
+    let (source, now) = (Source::command_line(), Timestamp::now());
+    db.write(move |conn| act_on(conn, user.id, &Act::SignOut, &source, now).map(drop)).await?;
     print(&format!("ended all sessions of account {} ({})", user.id, user.email))
 }
 
-/// Reads the password of a new account, and checks it.
-pub(super) fn read_new_password() -> Result<NewPassword, CommandError> {
-    NewPassword::parse(&read_password()?).map_err(|rejection| CommandError::Refused(rejection.message))
+/// Reads a new password for the owner of an account, and checks all that takes no time.
+pub(super) fn read_new_password(email: &str, full_name: Option<&str>) -> Result<ChosenPassword, CommandError> {
+    let chosen = NewPassword::parse(&read_password()?).and_then(|new| ChosenPassword::of(email, full_name, new));
+    chosen.map_err(|rejection| CommandError::Refused(rejection.message))
 }
 
-/// Hashes a password for storage.
-pub(super) async fn hash(password: NewPassword, settings: &Settings) -> Result<String, CommandError> {
-    let hashed = Passwords::start(&settings.password)?.hash(password, Ipv4Addr::LOCALHOST.into()).await;
-    hashed.map_err(|busy| CommandError::Refused(busy.to_string()))
+/// Checks the rest, and hashes the password for storage.
+pub(super) async fn hash(chosen: ChosenPassword, settings: &Settings) -> Result<String, CommandError> {
+    let passwords = Passwords::start(&settings.password, &settings.token.issuer)?;
+    let hashed = passwords.hash(chosen, Ipv4Addr::LOCALHOST.into()).await;
+    hashed.map_err(|fault| CommandError::Refused(fault.to_string()))
 }
 
 /// Reads one line of standard input. On a terminal it prompts twice, without echo.

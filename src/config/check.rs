@@ -6,7 +6,7 @@ use super::files::file;
 use super::values::Values;
 use super::{Algorithm, ConfigError, DatabaseSettings, DatabaseUrl, Settings, TokenSettings, mail};
 
-const PEM: &str = "a PEM file";
+const PEM: &str = "expected a PEM file";
 
 /// Checks the settings against each other, and the files they name; relative paths start at `dir`.
 pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
@@ -17,7 +17,11 @@ pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<
     key_source(&settings.token, values)?;
     mail::check(&settings.mail, values, dir)?;
     if let Some(path) = &settings.token.private_key_file {
-        file(values, "token.private_key_file", path, dir, PEM)?;
+        file(values, "token.private_key_file", (path, PEM), dir)?;
+    }
+    if let Some(path) = &settings.password.breached_file {
+        let expected = "expected a file with a sorted line for each SHA-1";
+        file(values, "password.breached_file", (path, expected), dir)?;
     }
     Ok(())
 }
@@ -35,8 +39,8 @@ fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), Conf
             Err(values.fault("server.tls_key", fault, "set both or neither"))
         }
         (Some(cert), Some(key)) => {
-            file(values, "server.tls_cert", cert, dir, PEM)?;
-            file(values, "server.tls_key", key, dir, PEM)
+            file(values, "server.tls_cert", (cert, PEM), dir)?;
+            file(values, "server.tls_key", (key, PEM), dir)
         }
     }
 }

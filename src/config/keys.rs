@@ -50,6 +50,8 @@ pub(super) const KEYS: &[&str] = &[
     "mail.outbox_dir",
     "mail.templates_dir",
     "mail.max_per_hour",
+    "password.min_score",
+    "password.breached_file",
     "password.bcrypt_cost",
     "password.hash_threads",
     "password.queue_length",

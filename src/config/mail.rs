@@ -71,14 +71,14 @@ pub(super) fn check(mail: &MailSettings, values: &Values, dir: &Path) -> Result<
     }
     credentials(mail, url, values)?;
     if let Some(path) = &mail.password_file {
-        file(values, "mail.password_file", path, dir, "a file with the password")?;
+        file(values, "mail.password_file", (path, "expected a file with the password"), dir)?;
     }
     match &mail.ca_file {
         Some(_) if url.security == SmtpSecurity::Plain => {
             let fault = "smtp+plain:// uses no certificates";
             return Err(values.fault("mail.ca_file", fault, "unset it, or use smtp:// or smtps://"));
         }
-        Some(path) => file(values, "mail.ca_file", path, dir, "a PEM file")?,
+        Some(path) => file(values, "mail.ca_file", (path, "expected a PEM file"), dir)?,
         None => {}
     }
     folder(mail, values, dir)

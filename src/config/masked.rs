@@ -105,6 +105,8 @@ fn mail(toml: &mut Toml, mail: &MailSettings) {
 
 fn password(toml: &mut Toml, password: &PasswordSettings) {
     toml.section("password");
+    toml.plain("min_score", password.min_score);
+    toml.path("breached_file", password.breached_file.as_ref());
     toml.plain("bcrypt_cost", password.bcrypt_cost);
     toml.plain("hash_threads", password.hash_threads);
     toml.plain("queue_length", password.queue_length);

@@ -136,6 +136,8 @@ fn mail(values: &Values) -> Result<MailSettings, ConfigError> {
 
 fn password(values: &Values) -> Result<PasswordSettings, ConfigError> {
     Ok(PasswordSettings {
+        min_score: values.integer("password.min_score", 0..=4)?,
+        breached_file: values.path("password.breached_file")?,
         bcrypt_cost: values.integer("password.bcrypt_cost", 4..=31)?,
         hash_threads: threads(values, "password.hash_threads")?,
         queue_length: values.integer("password.queue_length", 1..=4096)?,

@@ -29,7 +29,7 @@ pub struct Settings {
     pub accounts: AccountSettings,
     /// `mail.*`: how mails are sent.
     pub mail: MailSettings,
-    /// `password.*`: the cost of hashing a password.
+    /// `password.*`: which passwords may be chosen, and the cost of hashing one.
     pub password: PasswordSettings,
     /// `rate_limit.*`: limits on failed logins and on sign-ups.
     pub rate_limit: RateLimitSettings,
@@ -192,9 +192,13 @@ impl AccountSettings {
     }
 }
 
-/// The cost of hashing a password.
+/// Which passwords may be chosen, and the cost of hashing one.
 #[derive(Clone, Debug)]
 pub struct PasswordSettings {
+    /// How hard to guess a new password must be, 0 to 4; 0 means any.
+    pub min_score: u8,
+    /// A sorted file with the SHA-1 of breached passwords, which may not be chosen; unset: no such check.
+    pub breached_file: Option<PathBuf>,
     /// bcrypt's cost, 4 to 31: each step doubles the work; up to 16 is sensible.
     pub bcrypt_cost: u32,
     /// Threads that hash, 1 to 1024 (0 in a file: the number of cores, already resolved here).

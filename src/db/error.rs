@@ -44,6 +44,9 @@ pub enum StoreError {
     /// The row that this one refers to is gone.
     #[error("a referenced row no longer exists")]
     ReferenceGone,
+    /// A rule of the service forbids the write, and nothing of it is kept.
+    #[error("{0}")]
+    Refused(&'static str),
     /// Two transactions conflicted; this one may simply be retried.
     #[error("serialization failure")]
     Serialization,

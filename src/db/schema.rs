@@ -52,6 +52,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    first_admin (number) {
+        number -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     local_mail_outbox (id) {
         id -> BigInt,
         kind -> Text,
@@ -196,6 +203,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     deleted_users,
     email_keys_due,
     events,
+    first_admin,
     local_mail_outbox,
     local_positions,
     one_time_tokens,

@@ -19,12 +19,19 @@ pub struct Rejection {
     pub kind: &'static str,
     /// A sentence for people: what is expected.
     pub message: String,
+    /// The sentence in German, for the pages that have it.
+    pub(crate) german: Option<String>,
 }
 
 impl Rejection {
     /// A rejection of that kind, with a message that says what is expected.
     pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), german: None }
+    }
+
+    /// Adds the sentence in German.
+    pub(crate) fn in_german(self, message: impl Into<String>) -> Self {
+        Self { german: Some(message.into()), ..self }
     }
 }
 
@@ -41,6 +48,19 @@ pub struct Fault {
     #[serde(rename = "type")]
     #[schema(example = "missing")]
     pub kind: &'static str,
+    /// What is expected, in German, for the pages that have it.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) german: Option<String>,
+}
+
+impl Fault {
+    /// The fault of a field of `place`, which is `body` or `query`.
+    #[must_use]
+    pub fn new(place: &str, name: &str, rejection: Rejection) -> Self {
+        let Rejection { kind, message, german } = rejection;
+        Self { loc: vec![place.to_owned(), name.to_owned()], msg: message, kind, german }
+    }
 }
 
 /// A type that a field can be parsed into.
@@ -50,6 +70,13 @@ pub trait Field: Sized {
     /// # Errors
     /// A [`Rejection`] that says what is expected.
     fn parse_field(value: &Value) -> Result<Self, Rejection>;
+}
+
+/// `true` or `false`, and no text or number that stands for one.
+impl Field for bool {
+    fn parse_field(value: &Value) -> Result<Self, Rejection> {
+        value.as_bool().ok_or_else(|| Rejection::new("bool_type", "Input should be true or false"))
+    }
 }
 
 /// A body or a query that is read field by field.
@@ -142,11 +169,7 @@ impl Fields {
 
     /// Records a fault of a field, for example one that also depends on other fields.
     pub fn refuse<T>(&mut self, name: &str, rejection: Rejection) -> Option<T> {
-        self.faults.push(Fault {
-            loc: vec![self.place.to_owned(), name.to_owned()],
-            msg: rejection.message,
-            kind: rejection.kind,
-        });
+        self.faults.push(Fault::new(self.place, name, rejection));
         None
     }
 

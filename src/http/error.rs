@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use super::failure::Failure;
 use super::problem::Problem;
 use crate::db::StoreError;
-use crate::fields::Fault;
+use crate::fields::{Fault, Rejection};
 
 /// Why a request outside the OAuth endpoints was refused.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum ApiError {
     /// A one-time token is unknown, used, expired, for another purpose or out of date: 400. Which of them is not said.
     #[error("The token is not valid: it may be used, expired or replaced by a newer one.")]
     BadOneTimeToken,
-    /// The value is already taken: 409.
+    /// The value is already taken, or a rule forbids the change: 409.
     #[error("{0}")]
     Conflict(&'static str),
     /// `If-Match` names a version other than the current one: 412.
@@ -59,7 +59,12 @@ pub enum ApiError {
 impl ApiError {
     /// One fault in one field.
     pub(crate) fn invalid(place: &str, name: &str, kind: &'static str, message: &str) -> Self {
-        Self::InvalidFields(vec![Fault { loc: vec![place.into(), name.into()], msg: message.into(), kind }])
+        Self::InvalidFields(vec![Fault::new(place, name, Rejection::new(kind, message))])
+    }
+
+    /// A field of the body was refused after the others had been read.
+    pub(crate) fn refused(name: &str, rejection: Rejection) -> Self {
+        Self::InvalidFields(vec![Fault::new("body", name, rejection)])
     }
 
     /// A fault in the service; its cause is logged, never sent.
@@ -108,7 +113,10 @@ impl ResponseError for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+        match error {
+            StoreError::Refused(rule) => Self::Conflict(rule),
+            error => Self::Failed(error.into()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The worker that sends mails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -75,7 +75,7 @@ enum Transport {
 
 /// A way to send some mails in a row.
 enum Way {
-    Connected(Connected),
+    Connected(Box<Connected>),
     Folder,
 }
 
@@ -258,7 +258,7 @@ impl Mailer {
         }
     }
 
-    fn write(&self, folder: &PathBuf, mail: &Leased, composed: &Composed, now: Timestamp) -> Result<(), Failure> {
+    fn write(&self, folder: &Path, mail: &Leased, composed: &Composed, now: Timestamp) -> Result<(), Failure> {
         let written = folder::write(folder, mail.kind, mail.id, &composed.bytes, now);
         let path = written.map_err(|error| Failure::Away(format!("mail.outbox_dir {}: {error}", folder.display())))?;
         // The one secret that a log line holds: in development, where mails reach nobody (docs/security.md).
@@ -269,14 +269,14 @@ impl Mailer {
 
     async fn connect(&self) -> Result<Way, String> {
         match &self.transport {
-            Transport::Smtp(smtp) => smtp.connect().await.map(Way::Connected),
+            Transport::Smtp(smtp) => smtp.connect().await.map(|connected| Way::Connected(Box::new(connected))),
             Transport::Folder(_) => Ok(Way::Folder),
         }
     }
 
     async fn close(&self, way: Way) {
         if let (Transport::Smtp(smtp), Way::Connected(connected)) = (&self.transport, way) {
-            smtp.close(connected).await;
+            smtp.close(*connected).await;
         }
     }
 

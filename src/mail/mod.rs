@@ -26,6 +26,6 @@ mod templates;
 mod turn;
 
 pub(crate) use kind::Kind;
-pub(crate) use mailer::{MailError, Mailer, Told};
+pub(crate) use mailer::{Mailer, Told};
 pub(crate) use model::{Compose, Composers, Desk, Letter, NewMail, Queued, in_words, to_owner};
 pub(crate) use outbox::{Outbox, is_repeatable};

@@ -78,7 +78,7 @@ pub(super) fn insert_mail(conn: &mut Conn, row: NewRow) -> Result<()> {
 /// Whether as many mails have waited since a time or less, without notices.
 pub(super) fn has_waiting(conn: &mut Conn, count: i64, since: Timestamp) -> Result<bool> {
     let waiting = mails::table.filter(mails::ended_at.is_null().and(mails::waits_since.gt(since)));
-    let waiting = waiting.filter(mails::is_notice.eq(false)).order(mails::waits_since);
+    let waiting = waiting.filter(mails::is_notice.eq(false));
     Ok(query::find::<_, Id>(conn, waiting.select(mails::id).offset(count - 1).limit(1))?.is_some())
 }
 

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::Caller;
 use super::owner::{Owner, TypedPassword, find_active};
+use crate::accounts::admins;
 use crate::accounts::model::{FullName, User};
 use crate::accounts::store::{self, UserRow};
 use crate::audit::{EventType, NewEvent, insert_event};
@@ -84,8 +85,9 @@ impl FromFields for Deletion {
 
 /// Delete the current user
 ///
-/// Deletes the account and its posts, and ends all its sessions. Requires the account's password.
-#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The account is deleted."), (status = 429, description = "Too many attempts.")))]
+/// Deletes the account and its posts, and ends all its sessions. Requires the account's password. The last active admin
+/// stays.
+#[utoipa::path(tag = "accounts", params(Caller), responses((status = 204, description = "The account is deleted."), (status = 409, description = "The account is the last active admin's."), (status = 429, description = "Too many attempts.")))]
 #[delete("/me")]
 pub(super) async fn delete_me(owner: Owner, body: Json<Deletion>) -> Result<HttpResponse, ApiError> {
     let (id, source) = (owner.caller.user_id, owner.source.clone());
@@ -93,6 +95,7 @@ pub(super) async fn delete_me(owner: Owner, body: Json<Deletion>) -> Result<Http
     let row = owner.find().await?;
     owner.confirm(&row, &password).await?;
     let delete = move |conn: &mut Conn, now| {
+        admins::keep_one(conn, id)?;
         // Before the deletion, which clears what the account's events tell of its owner.
         insert_event(conn, &NewEvent::new(EventType::UserDeleted, &source, now).of(id))?;
         store::delete_user(conn, id)

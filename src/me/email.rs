@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 use super::Caller;
 use super::mails::{NEW_EMAIL, PRESENT_EMAIL};
 use super::owner::{Owner, TypedPassword};
-use crate::accounts::model::{Email, password_is_email};
+use crate::accounts::Email;
 use crate::accounts::store::UserRow;
 use crate::config::AccountSettings;
 use crate::db::{Conn, Timestamp};
-use crate::fields::{Fields, FromFields};
+use crate::fields::{Fields, FromFields, Rejection};
 use crate::http::Json;
 use crate::http::answer::{Accepted, accepted};
 use crate::http::error::ApiError;
@@ -35,7 +35,7 @@ impl FromFields for EmailChange {
             (fields.required::<Email>("new_email"), fields.required::<TypedPassword>("current_password"));
         let (new_email, current_password) = (new_email?, current_password?);
         if current_password.is(&new_email) {
-            return fields.refuse("new_email", password_is_email());
+            return fields.refuse("new_email", Rejection::new("value_error", "The address should not be the password"));
         }
         Some(Self { new_email, current_password })
     }

@@ -71,7 +71,7 @@ pub(super) struct InvitedSignUp {
     /// The token of the invitation.
     #[schema(example = "kfi_nZ4Rr0cG7mXv1JtQ2bYw8uKdE5sLhA9oPfTiC6Vj3Wk")]
     token: OneTimeToken,
-    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused.
+    /// 8 to 72 bytes in UTF-8. What is easy to guess, or contains the name or the e-mail address, is refused.
     password: NewPassword,
     /// The display name.
     full_name: Option<FullName>,

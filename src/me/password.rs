@@ -5,15 +5,14 @@ use utoipa::ToSchema;
 
 use super::Caller;
 use super::owner::{Owner, TypedPassword};
-use crate::accounts::model::{Email, password_is_email};
 use crate::accounts::store;
 use crate::audit::{EventType, NewEvent, insert_event};
 use crate::db::Conn;
-use crate::fields::{Fields, FromFields, Rejection};
+use crate::fields::{Fields, FromFields};
 use crate::http::Json;
 use crate::http::error::ApiError;
 use crate::mail::{Kind, NewMail};
-use crate::passwords::NewPassword;
+use crate::passwords::{ChosenPassword, NewPassword};
 
 /// A new password, confirmed with the current one.
 #[derive(Debug, ToSchema)]
@@ -23,7 +22,7 @@ use crate::passwords::NewPassword;
 pub(super) struct PasswordChange {
     /// The current password.
     current_password: TypedPassword,
-    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused.
+    /// 8 to 72 bytes in UTF-8. What is easy to guess, or contains the name or the e-mail address, is refused.
     new_password: NewPassword,
 }
 
@@ -42,12 +41,11 @@ impl FromFields for PasswordChange {
 pub(super) async fn change_password(owner: Owner, body: Json<PasswordChange>) -> Result<HttpResponse, ApiError> {
     let row = owner.find().await?;
     let Json(PasswordChange { current_password, new_password }) = body;
-    if Email::parse(&row.email).is_ok_and(|email| email.is_password(&new_password)) {
-        let Rejection { kind, message } = password_is_email();
-        return Err(ApiError::invalid("body", "new_password", kind, &message));
-    }
+    let chosen = ChosenPassword::of(&row.email, row.full_name.as_deref(), new_password);
+    let chosen = chosen.map_err(|rejection| ApiError::refused("new_password", rejection))?;
     owner.confirm(&row, &current_password).await?;
-    let hash = owner.passwords.hash(new_password, owner.address).await?;
+    let hashed = owner.passwords.hash(chosen, owner.address).await;
+    let hash = hashed.map_err(|fault| fault.in_field("new_password"))?;
     let (id, session_id, source) = (owner.caller.user_id, owner.caller.session_id, owner.source.clone());
     let (outbox, notice) = (owner.outbox.clone(), NewMail::new(Kind::PasswordChanged, owner.language).of(id));
     let change = move |conn: &mut Conn, now| {

@@ -6,13 +6,12 @@ use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use super::mails::{ADDRESS, SIGN_UP};
-use crate::accounts::model::{Email, FullName, password_is_email};
+use crate::accounts::model::{Email, FullName};
 use crate::accounts::store::{self, NewUser, UserRow};
 use crate::attempts::{Attempt, Attempts};
 use crate::audit::{EventType, NewEvent, Origin, Source, insert_event};
 use crate::config::{AccountSettings, SignUpMode};
 use crate::db::{Conn, Db, StoreError, Timestamp};
-use crate::fields::Rejection;
 use crate::http::error::ApiError;
 use crate::http::language::language_of;
 use crate::language::Language;
@@ -20,7 +19,7 @@ use crate::mail::{Kind, NewMail, Outbox};
 use crate::network::network;
 use crate::one_time_tokens::sign_up::{MAIL_SECONDS, NewSignUp, insert_sign_up, use_sign_up};
 use crate::one_time_tokens::{OneTimeToken, find_invited, use_invitation};
-use crate::passwords::{NewPassword, Passwords};
+use crate::passwords::{ChosenPassword, NewPassword, Passwords};
 
 pub(super) const SIGN_UP_CLOSED: &str = "Sign-up is closed.";
 
@@ -81,11 +80,10 @@ impl Registry {
         let NewAccount { email, password, full_name, invitation } = wanted;
         let created = async {
             let email = self.admit(email, invitation.as_ref()).await?;
-            if email.is_password(&password) {
-                let Rejection { kind, message } = password_is_email();
-                return Err(ApiError::invalid("body", "password", kind, &message));
-            }
-            let password_hash = self.passwords.hash(password, self.origin.ip).await?;
+            let chosen = ChosenPassword::of(email.as_str(), full_name.as_ref().map(FullName::as_str), password);
+            let chosen = chosen.map_err(|rejection| ApiError::refused("password", rejection))?;
+            let hashed = self.passwords.hash(chosen, self.origin.ip).await;
+            let password_hash = hashed.map_err(|fault| fault.in_field("password"))?;
             let now = Timestamp::now();
             if invitation.is_none() && self.settings.proves_addresses_first() {
                 let full_name = full_name.map(FullName::into_string);
@@ -216,7 +214,8 @@ impl Registry {
                 return Ok(None);
             }
             let row = store::insert_user(conn, &user)?;
-            insert_event(conn, &event.clone().by_owner(row.id))?;
+            let event = event.clone().by_owner(row.id);
+            insert_event(conn, &if invitation.is_some() { event.with("invited", true) } else { event })?;
             if !row.email_verified {
                 outbox.queue(conn, &verification.clone().of(row.id), now)?;
             }

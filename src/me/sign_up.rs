@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, post};
 use utoipa::ToSchema;
 
 use super::registry::{NewAccount, Registry, SIGN_UP_CLOSED, SignedUp};
-use crate::accounts::model::{Email, FullName, User, password_is_email};
+use crate::accounts::model::{Email, FullName, User};
 use crate::accounts::store::UserRow;
 use crate::config::{AccountSettings, SignUpMode};
 use crate::fields::{Fields, FromFields};
@@ -18,7 +18,7 @@ use crate::http::answer::{Accepted, accepted, json};
 use crate::http::body::refuse_announced_size;
 use crate::http::error::ApiError;
 use crate::one_time_tokens::OneTimeToken;
-use crate::passwords::NewPassword;
+use crate::passwords::{ChosenPassword, NewPassword};
 
 /// A new account.
 #[derive(Debug, ToSchema)]
@@ -28,7 +28,7 @@ use crate::passwords::NewPassword;
 pub(super) struct SignUp {
     /// The e-mail address to log in with; neither its case nor its Unicode form matters.
     email: Email,
-    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused.
+    /// 8 to 72 bytes in UTF-8. What is easy to guess, or contains the name or the e-mail address, is refused.
     password: NewPassword,
     /// The display name.
     full_name: Option<FullName>,
@@ -42,10 +42,13 @@ impl FromFields for SignUp {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email: Option<Email> = fields.required("email");
         let password: Option<NewPassword> = fields.required("password");
-        let (full_name, invitation) = (fields.optional("full_name"), fields.optional("invitation"));
+        let full_name: Option<Option<FullName>> = fields.optional("full_name");
+        let invitation = fields.optional("invitation");
         let (email, password) = (email?, password?);
-        if email.is_password(&password) {
-            return fields.refuse("password", password_is_email());
+        // Here already, to report it with the faults of other fields.
+        let name = full_name.iter().flatten().next().map(FullName::as_str);
+        if let Err(rejection) = ChosenPassword::of(email.as_str(), name, password.clone()) {
+            return fields.refuse("password", rejection);
         }
         Some(Self { email, password, full_name: full_name?, invitation: invitation? })
     }

@@ -1,6 +1,7 @@
 //! Compares and hashes passwords on a bounded set of threads: never on an async worker, and never while holding a
 //! database connection.
 
+mod choice;
 mod compare;
 pub(crate) mod formats;
 mod policy;
@@ -15,8 +16,11 @@ use secrecy::SecretString;
 
 use crate::config::PasswordSettings;
 use crate::metrics;
+use choice::Rules;
+pub(crate) use choice::{ChosenPassword, NotHashed};
 use compare::{Comparer, PasswordTask};
 use formats::KeptHash;
+pub(crate) use formats::NO_PASSWORD;
 pub(crate) use policy::NewPassword;
 pub(crate) use queue::Busy;
 use queue::Queue;
@@ -38,17 +42,19 @@ pub(crate) enum Verified {
 pub(crate) struct Passwords {
     queue: Queue<PasswordTask>,
     comparer: Arc<Comparer>,
+    rules: Arc<Rules>,
 }
 
 impl Passwords {
-    /// Starts the threads.
+    /// Starts the threads. `service` is the URL of the service, whose name is no password.
     ///
     /// # Errors
-    /// When a thread cannot be started.
-    pub(crate) fn start(settings: &PasswordSettings) -> std::io::Result<Self> {
+    /// When the list of breached passwords cannot be used, or a thread cannot be started.
+    pub(crate) fn start(settings: &PasswordSettings, service: &str) -> std::io::Result<Self> {
+        let rules = Arc::new(Rules::new(settings, service)?);
         let max_wait = Duration::from_secs(settings.max_wait_seconds);
         let queue = Queue::start(settings.hash_threads, settings.queue_length, max_wait)?;
-        Ok(Self { queue, comparer: Arc::new(Comparer::new(settings.bcrypt_cost)) })
+        Ok(Self { queue, comparer: Arc::new(Comparer::new(settings.bcrypt_cost)), rules })
     }
 
     /// Whether all threads work.
@@ -74,11 +80,17 @@ impl Passwords {
         self.comparer.learn(hashes.iter().filter_map(|hash| KeptHash::parse(hash).ok()).map(|hash| hash.work()));
     }
 
-    /// Hashes a new password; its caller's network waits for its turn.
-    pub(crate) async fn hash(&self, password: NewPassword, address: IpAddr) -> Result<String, Busy> {
-        let (comparer, password) = (Arc::clone(&self.comparer), password.expose().clone());
-        let outcome = self.queue.run(address, |answer| PasswordTask::hash(comparer, password, answer)).await?;
-        outcome.hash.ok_or(Busy { retry_after_seconds: 1 })
+    /// Hashes a chosen password, unless it breaks a rule; its caller's network waits for its turn.
+    ///
+    /// # Errors
+    /// [`NotHashed`] says why it was not hashed.
+    pub(crate) async fn hash(&self, chosen: ChosenPassword, address: IpAddr) -> Result<String, NotHashed> {
+        let (comparer, rules) = (Arc::clone(&self.comparer), Arc::clone(&self.rules));
+        let outcome = self.queue.run(address, |answer| PasswordTask::hash(comparer, rules, chosen, answer)).await?;
+        match outcome.fault {
+            Some(fault) => Err(fault),
+            None => outcome.hash.ok_or(NotHashed::Busy(Busy { retry_after_seconds: 1 })),
+        }
     }
 
     /// Compares a password with an account's hash, or with none if no account may log in: the work is the same. The
@@ -111,8 +123,20 @@ mod tests {
     const FOREIGN: &str = include_str!("foreign_hashes.txt");
 
     fn passwords(cost: u32) -> Passwords {
-        let settings = PasswordSettings { bcrypt_cost: cost, hash_threads: 1, queue_length: 4, max_wait_seconds: 60 };
-        Passwords::start(&settings).expect("threads")
+        let settings = PasswordSettings {
+            min_score: 2,
+            breached_file: None,
+            bcrypt_cost: cost,
+            hash_threads: 1,
+            queue_length: 4,
+            max_wait_seconds: 60,
+        };
+        Passwords::start(&settings, "https://id.example.com").expect("threads")
+    }
+
+    fn chosen(password: &str) -> ChosenPassword {
+        let password = NewPassword::parse(password).expect("fit");
+        ChosenPassword::of("mia@example.com", None, password).expect("unlike its owner")
     }
 
     async fn verified(passwords: &Passwords, password: &str, hash: Option<&str>) -> Verified {
@@ -139,7 +163,7 @@ mod tests {
     #[actix_web::test]
     async fn the_right_password_is_told_from_a_wrong_one() {
         let passwords = passwords(4);
-        let hash = passwords.hash(NewPassword::parse("lantern-quartz").expect("fit"), HERE).await.expect("hash");
+        let hash = passwords.hash(chosen("lantern-quartz"), HERE).await.expect("hash");
         let right = verified(&passwords, "lantern-quartz", Some(&hash)).await;
         assert!(matches!(right, Verified::Right { renewed_hash: None }));
         assert!(matches!(verified(&passwords, "lantern-Quartz", Some(&hash)).await, Verified::Wrong));
@@ -148,8 +172,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_hash_of_another_cost_is_renewed() {
-        let password = NewPassword::parse("lantern-quartz").expect("fit");
-        let old = passwords(4).hash(password, HERE).await.expect("hash");
+        let old = passwords(4).hash(chosen("lantern-quartz"), HERE).await.expect("hash");
         let passwords = passwords(5);
         let right = verified(&passwords, "lantern-quartz", Some(&old)).await;
         let Verified::Right { renewed_hash: Some(renewed) } = right else { panic!("{right:?}") };

@@ -2,11 +2,6 @@
 
 use std::cmp::Ordering;
 
-use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -47,18 +42,12 @@ impl NewPassword {
         Ok(Self(composed))
     }
 
-    /// A password that nobody knows: whoever owns the account needs a reset to log in.
-    ///
-    /// # Errors
-    /// When the system has no random numbers.
-    pub(crate) fn unknown() -> Result<Self, Unspecified> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        rand::fill(&mut *bytes)?;
-        Ok(Self(URL_SAFE_NO_PAD.encode(*bytes).into()))
+    pub(super) fn expose(&self) -> &SecretString {
+        &self.0
     }
 
-    pub(crate) fn expose(&self) -> &SecretString {
-        &self.0
+    pub(super) fn into_secret(self) -> SecretString {
+        self.0
     }
 }
 

@@ -16,7 +16,7 @@ use crate::http::page::link_page::LinkPage;
 use crate::mail::{Kind, NewMail};
 use crate::one_time_tokens::email_change::use_undo;
 use crate::one_time_tokens::{OneTimeToken, Purpose};
-use crate::passwords::{NewPassword, Passwords};
+use crate::passwords::NO_PASSWORD;
 use crate::sessions::Sessions;
 
 const PAGE: LinkPage = LinkPage {
@@ -100,30 +100,26 @@ pub(super) async fn undo_email_change(
     req: HttpRequest,
     presenter: Presenter,
     posted: Posted<EmailChangeUndo>,
-    passwords: Data<Passwords>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ApiError> {
-    let act = async |body| undo_change(&presenter, body, &passwords, &sessions).await;
+    let act = async |body| undo_change(&presenter, body, &sessions).await;
     PAGE.submit(&req, posted, act, |()| HttpResponse::NoContent().finish()).await
 }
 
 async fn undo_change(
     presenter: &Presenter,
     EmailChangeUndo { token }: EmailChangeUndo,
-    passwords: &Passwords,
     sessions: &Sessions,
 ) -> Result<(), ApiError> {
     let (begun, _) = presenter.find(Purpose::EmailChangeUndo, &token).await?;
-    // Whoever changed the address may have changed the password as well.
-    let unknown = NewPassword::unknown().map_err(|_| ApiError::internal("no random numbers"))?;
-    let hash = passwords.hash(unknown, presenter.origin.ip).await?;
     let now = Timestamp::now();
     let event = presenter.event(EventType::EmailChanged, now).with("undone", true);
     let (outbox, language) = (presenter.outbox.clone(), presenter.language);
     let undo = move |conn: &mut Conn| {
         let Some((user, earlier_email)) = use_undo(conn, &token, now)? else { return Ok(None) };
         accounts::update_email(conn, user.id, &earlier_email, now)?;
-        accounts::update_password(conn, user.id, &hash, now)?;
+        // Whoever changed the address may have changed the password as well.
+        accounts::update_password(conn, user.id, NO_PASSWORD, now)?;
         insert_event(conn, &event.clone().by_owner(user.id))?;
         outbox.queue(conn, &NewMail::new(Kind::PasswordReset, language).with(ADDRESS, earlier_email), now)?;
         Ok(Some(user.id))

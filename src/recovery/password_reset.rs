@@ -5,17 +5,16 @@ use actix_web::{HttpRequest, HttpResponse, get, post};
 use utoipa::ToSchema;
 
 use super::presenter::{Presenter, refuse};
-use crate::accounts::model::{Email, password_is_email};
 use crate::accounts::store as accounts;
 use crate::audit::{EventType, insert_event};
 use crate::db::{Conn, Timestamp};
-use crate::fields::{Fields, FromFields, Rejection};
+use crate::fields::{Fields, FromFields};
 use crate::http::body::posted::Posted;
 use crate::http::error::ApiError;
 use crate::http::page::link_page::{Input, LinkPage};
 use crate::mail::{Kind, NewMail};
 use crate::one_time_tokens::{OneTimeToken, Purpose, use_for_account};
-use crate::passwords::{NewPassword, Passwords};
+use crate::passwords::{ChosenPassword, NewPassword, Passwords};
 use crate::sessions::Sessions;
 
 const PAGE: LinkPage = LinkPage {
@@ -61,7 +60,7 @@ const PAGE: LinkPage = LinkPage {
 pub(super) struct PasswordReset {
     /// The token of the link.
     token: OneTimeToken,
-    /// 8 to 72 bytes in UTF-8. Common passwords and the e-mail address are refused.
+    /// 8 to 72 bytes in UTF-8. What is easy to guess, or contains the name or the e-mail address, is refused.
     new_password: NewPassword,
 }
 
@@ -109,11 +108,10 @@ async fn reset_password(
     sessions: &Sessions,
 ) -> Result<(), ApiError> {
     let (begun, user) = presenter.find(Purpose::PasswordReset, &token).await?;
-    if Email::parse(&user.email).is_ok_and(|email| email.is_password(&new_password)) {
-        let Rejection { kind, message } = password_is_email();
-        return Err(ApiError::invalid("body", "new_password", kind, &message));
-    }
-    let hash = passwords.hash(new_password, presenter.origin.ip).await?;
+    let chosen = ChosenPassword::of(&user.email, user.full_name.as_deref(), new_password);
+    let chosen = chosen.map_err(|rejection| ApiError::refused("new_password", rejection))?;
+    let hashed = passwords.hash(chosen, presenter.origin.ip).await;
+    let hash = hashed.map_err(|fault| fault.in_field("new_password"))?;
     let now = Timestamp::now();
     let event = presenter.event(EventType::PasswordReset, now);
     let notice = NewMail::new(Kind::PasswordResetDone, presenter.language);

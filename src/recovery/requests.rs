@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
-use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::mails::ADDRESS;
@@ -16,7 +15,7 @@ use crate::db::{Db, Timestamp};
 use crate::fields::{Fields, FromFields};
 use crate::guard::CurrentUser;
 use crate::http::Json;
-use crate::http::answer::json;
+use crate::http::answer::{Accepted, accepted};
 use crate::http::error::ApiError;
 use crate::language::Language;
 use crate::mail::{Kind, NewMail, Outbox};
@@ -39,25 +38,13 @@ impl FromFields for ResetRequest {
     }
 }
 
-/// What happens next.
-#[derive(Serialize, ToSchema)]
-pub(super) struct MailRequested {
-    /// What happens next, in words.
-    #[schema(example = "If an account has this address, a mail with a link is on its way to it.")]
-    detail: &'static str,
-}
-
-fn accepted(detail: &'static str) -> HttpResponse {
-    json(&mut HttpResponse::Accepted(), &MailRequested { detail })
-}
-
 /// Request a password reset
 ///
 /// Sends a mail with a link to the address, if an account has it and is not disabled. The link is good for 30 minutes, once.
 /// The answer is the same for every address, and nothing is looked up for it. An address gets at most one such mail a
 /// minute; the mail is in the language of `Accept-Language`, English or German.
 #[utoipa::path(tag = "accounts", request_body = ResetRequest, responses(
-    (status = 202, description = "The request is noted.", body = MailRequested),
+    (status = 202, description = "The request is noted.", body = Accepted),
     (status = 429, description = "Too many attempts."),
 ))]
 #[post("/password-reset")]
@@ -82,7 +69,7 @@ pub(super) async fn request_password_reset(
 /// Sends a mail with a link to the address of the account, unless it is verified. An address gets at most one such mail a
 /// minute; the mail is in the language of `Accept-Language`, English or German.
 #[utoipa::path(tag = "accounts", params(Caller), responses(
-    (status = 202, description = "The request is noted.", body = MailRequested),
+    (status = 202, description = "The request is noted.", body = Accepted),
     (status = 429, description = "Too many attempts."),
 ))]
 #[post("/email-verification")]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::accounts::store as accounts;
+use crate::audit::{EventType, NewEvent, Origin, insert_event};
 use crate::db::Timestamp;
 use crate::guard::CurrentUser;
 use crate::http::PathId;
@@ -53,11 +54,16 @@ pub(super) async fn create_reset_link(
     PathId(id): PathId,
     sessions: Data<Sessions>,
     links: Data<Links>,
+    origin: Origin,
 ) -> Result<HttpResponse, ApiError> {
     let now = Timestamp::now();
-    let made = sessions.write_as(user.caller(), move |conn, _| {
+    let event = NewEvent::new(EventType::ResetLinkMade, &user.source(origin), now).of(id);
+    let made = sessions.write_as_admin(user.caller(), move |conn| {
         Ok(match issue(conn, Purpose::PasswordReset, id, RESET_TTL_SECONDS, now)? {
-            Some(issued) => Outcome::Made(issued),
+            Some(issued) => {
+                insert_event(conn, &event)?;
+                Outcome::Made(issued)
+            }
             None if accounts::find_user(conn, id)?.is_some() => Outcome::Disabled,
             None => Outcome::NoAccount,
         })

@@ -2,9 +2,10 @@
 
 use super::Sessions;
 use super::revocations::store::{Ended, Which, end_sessions};
+use crate::accounts::admins;
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::audit::{EventType, NewEvent, Source, insert_event};
-use crate::db::{Conn, Db, Id, StoreError, Timestamp};
+use crate::db::{Conn, Id, StoreError, Timestamp};
 use crate::sessions::store;
 
 /// The account and the session that a request acts for.
@@ -21,6 +22,8 @@ pub(crate) enum CallerGone {
     Account,
     /// The session has ended.
     Session,
+    /// The account is no admin's any more.
+    Rights,
 }
 
 impl Sessions {
@@ -31,19 +34,47 @@ impl Sessions {
         T: Send + 'static,
         F: Fn(&mut Conn, UserRow) -> Result<T, StoreError> + Send + 'static,
     {
-        let Caller { user_id, session_id } = caller;
+        self.write_after(|_| Ok(()), caller, work).await
+    }
+
+    /// The same, after something else was locked.
+    async fn write_after<T, F, L>(&self, lock: L, caller: Caller, work: F) -> Result<Result<T, CallerGone>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn, UserRow) -> Result<T, StoreError> + Send + 'static,
+        L: Fn(&mut Conn) -> Result<(), StoreError> + Send + 'static,
+    {
         self.db
             .write(move |conn| {
+                lock(conn)?;
                 // Until this commits, no login that read the old state can begin a session.
-                accounts::lock_user(conn, user_id)?;
-                let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
-                    return Ok(Err(CallerGone::Account));
-                };
-                match store::find_session(conn, session_id)? {
-                    Some(session) if session.user_id == user_id && session.revoked_at.is_none() => {
-                        work(conn, user).map(Ok)
-                    }
-                    _ => Ok(Err(CallerGone::Session)),
+                accounts::lock_user(conn, caller.user_id)?;
+                match find_caller(conn, caller)? {
+                    Ok(user) => work(conn, user).map(Ok),
+                    Err(gone) => Ok(Err(gone)),
+                }
+            })
+            .await
+    }
+
+    /// Writes on behalf of a caller who must still be an admin. All admins are locked, so that the work may take the rights
+    /// of one away.
+    pub(crate) async fn write_as_admin<T, F>(
+        &self,
+        caller: Caller,
+        work: F,
+    ) -> Result<Result<T, CallerGone>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.db
+            .write(move |conn| {
+                admins::lock(conn)?;
+                match find_caller(conn, caller)? {
+                    Ok(user) if user.is_admin => work(conn).map(Ok),
+                    Ok(_) => Ok(Err(CallerGone::Rights)),
+                    Err(gone) => Ok(Err(gone)),
                 }
             })
             .await
@@ -83,11 +114,20 @@ impl Sessions {
     where
         F: Fn(&mut Conn, Timestamp) -> Result<(), StoreError> + Send + 'static,
     {
+        // If no session stays, the account may go too, which the last active admin's must not.
+        let user_id = caller.user_id;
+        let lock = move |conn: &mut Conn| match except {
+            None => admins::lock_for_owner(conn, user_id),
+            Some(_) => Ok(()),
+        };
         let changed = self
-            .write_as_owner(caller, compared_hash, move |conn, user| {
+            .write_after(lock, caller, move |conn, user| {
+                if user.password_hash != compared_hash {
+                    return Ok(None);
+                }
                 let ended = end_sessions(conn, Which::AllOf { user_id: user.id, except }, now)?;
                 change(conn, now)?;
-                Ok(ended)
+                Ok(Some(ended))
             })
             .await?;
         Ok(changed.map(|ended| ended.inspect(|ended| self.revocations.add(ended, now)).is_some()))
@@ -135,20 +175,18 @@ impl Sessions {
     }
 }
 
-/// Ends all sessions of a user, in every process.
-pub(crate) async fn end_sessions_of_user(
-    db: &Db,
-    user_id: Id,
-    source: &Source,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let event = NewEvent::new(EventType::SessionEnded, source, now).of(user_id);
-    db.write(move |conn| {
-        // A concurrent login commits first and is ended here, or begins its session afterwards.
-        accounts::lock_user(conn, user_id)?;
-        end_with_event(conn, Which::AllOf { user_id, except: None }, event.clone(), now).map(drop)
+/// The account of a caller, if both it and its session are still good.
+fn find_caller(
+    conn: &mut Conn,
+    Caller { user_id, session_id }: Caller,
+) -> Result<Result<UserRow, CallerGone>, StoreError> {
+    let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.is_active) else {
+        return Ok(Err(CallerGone::Account));
+    };
+    Ok(match store::find_session(conn, session_id)? {
+        Some(session) if session.user_id == user_id && session.revoked_at.is_none() => Ok(user),
+        _ => Err(CallerGone::Session),
     })
-    .await
 }
 
 /// Ends sessions and, if there were any, records the event: with the id of one, or the number of several. With all

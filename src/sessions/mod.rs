@@ -1,9 +1,11 @@
 //! Sessions: looks them up and checks access tokens against them. `begin`, `renew` and `end` do the rest.
 
+pub(crate) mod acts;
 pub(crate) mod begin;
 pub(crate) mod end;
 pub(crate) mod error;
 pub(crate) mod issue;
+pub(crate) mod listing;
 pub(crate) mod refresh_token;
 pub(crate) mod refusals;
 mod renew;

@@ -244,8 +244,12 @@ fn production_refuses_what_the_doctor_marks_and_nothing_else() {
         ("password.bcrypt_cost", "9"),
         ("rate_limit.enabled", "false"),
         ("server.trusted_proxies", "0.0.0.0/0"),
+        ("mail.smtp_url", ""),
+        ("mail.smtp_url", "smtp+plain://relay.example.com"),
+        ("mail.smtp_url", "smtp+plain://ann:violet@relay.example.com"),
     ] {
-        let mut home = home(&[(key, value)]);
+        let server = [("mail.smtp_url", "smtp://mail.example.com"), ("mail.from", "accounts@example.com")];
+        let mut home = home(&[server[0], server[1], (key, value)]);
         home.set_variable("KEYFOB_ENV", "production");
         let found = expect(&home, &[key]);
         let run = home.run(&["config"], "");

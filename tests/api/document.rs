@@ -135,6 +135,7 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
     ];
     answers.extend(links(server));
     answers.extend(waiting(server));
+    answers.extend(administration(server));
     for path in ["/healthz", "/readyz", "/openapi.json", "/postman.json"] {
         answers.push(("GET", path, server.get(path)));
     }
@@ -165,6 +166,22 @@ fn waiting(server: &Server) -> [(&'static str, &'static str, Answer); 2] {
     let waits = neutral.post("/signup", json!({"email": "w@example.com", "password": PASSWORD}));
     let token = newest_token(server);
     [("POST", "/signup", waits), ("POST", "/signup/confirm", neutral.post("/signup/confirm", json!({"token": token})))]
+}
+
+/// Accounts as an admin sees and changes them.
+fn administration(server: &Server) -> [(&'static str, &'static str, Answer); 7] {
+    let chief = server.admin("chief@example.com");
+    let created = chief.post("/users", json!({"email": "d@example.com"}));
+    let path = format!("/users/{}", created.json()["id"]);
+    [
+        ("POST", "/users", created),
+        ("POST", "/users", chief.post("/users", json!({"email": "d@example.com"}))),
+        ("GET", "/users", chief.get("/users")),
+        ("GET", "/users", chief.get("/users?limit=1")),
+        ("GET", "/users/{id}", chief.get(&path)),
+        ("PATCH", "/users/{id}", chief.patch(&path, json!({"full_name": "D", "is_active": false}))),
+        ("GET", "/users/{id}/sessions", chief.get(&format!("/users/{}/sessions", chief.id()))),
+    ]
 }
 
 /// What a confidential client is told of a good token and of a bad one, and anybody else.

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A library, and where it may be named.
-const LIBRARIES: [(&str, &[&str]); 15] = [
+const LIBRARIES: [(&str, &[&str]); 16] = [
     ("jsonwebtoken", &["tokens/jwt/"]),
     ("bcrypt", &["passwords/formats/"]),
     ("keyfob_lanes", &["passwords/compare/", "passwords/queue/"]),
     ("argon2", &["passwords/formats/"]),
+    ("zxcvbn", &["passwords/choice/strength/"]),
     ("icu_normalizer", &["unicode.rs"]),
     ("idna", &["unicode.rs"]),
     ("diesel", &["db/", "store.rs"]),

@@ -89,7 +89,7 @@ fn a_refused_password_shows_the_form_again_with_the_reason() {
     server.sign_up(BOB);
     let token = reset_page(&server).split_once("token=").unwrap().1.to_owned();
     for (password, reason) in
-        [("short", "at least 8 characters."), ("", "fill in this field"), (BOB, "the e-mail address")]
+        [("short", "at least 8 characters."), ("", "fill in this field"), (BOB, "your e-mail address")]
     {
         let page = post_form(&server, PAGES[0], &[("token", &token), ("new_password", password)]);
         let page = expect_page(page, 422);

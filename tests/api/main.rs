@@ -15,6 +15,7 @@
 
 mod support;
 
+mod admin;
 mod audit;
 mod bearer;
 mod bodies;
@@ -48,6 +49,7 @@ mod misnamed;
 mod notes;
 mod operations;
 mod password_forms;
+mod password_rules;
 mod password_work;
 mod postman;
 mod posts;

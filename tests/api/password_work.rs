@@ -13,10 +13,11 @@ const IMPORTED: &str = "\
     bcrypt@example.com,$2b$06$Fz3WHKg9WUUKG7dwkyNCk.6AuQU3J9R73xG7urDmAi/tXHVwWl0em\n\
     pbkdf2@example.com,pbkdf2_sha256$1500$6MjShHtA0Nv5jiexbwXmsU$//juOlZxZ35AzG+rojMVPctLqsembMnMC+kaIMdBle4=\n\
     argon2@example.com,\"$argon2id$v=19$m=64,t=1,p=1$Q2lUT25RSXBpOE9CYndjSFJ2dGVxVg$XprucpRR/8rr08MetiV5kCuc8DN2l/sGaDNHPN2GVXI\"\n";
-const EVERYBODY: [&str; 6] = [
+const EVERYBODY: [&str; 7] = [
     "nobody@example.com",
     "own@example.com",
     "disabled@example.com",
+    "unset@example.com",
     "bcrypt@example.com",
     "pbkdf2@example.com",
     "argon2@example.com",
@@ -33,7 +34,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// A server that knows two accounts of its own, one of them disabled.
+    /// A server that knows three accounts of its own: one is disabled, one has no password yet.
     fn start() -> Self {
         let server = Server::with(&[("server.metrics_bind", "127.0.0.1:0")]);
         let metrics = Client::new(&address(&server));
@@ -41,6 +42,7 @@ impl Measured {
         let disabled = server.sign_up("disabled@example.com");
         let disable = format!("UPDATE users SET is_active = FALSE WHERE id = {}", disabled.id());
         server.home.database.execute(&disable);
+        server.admin("own-admin@example.com").post("/users", json!({"email": "unset@example.com"})).expect(201);
         Self { server, metrics }
     }
 

@@ -43,6 +43,7 @@ const TABLES: [(&str, &str, &[&str], &[&str]); 11] = [
         &["hash"],
     ),
     ("deleted_users", "id", &["id"], &[]),
+    ("first_admin", "number", &["created_at"], &[]),
     ("posts", "id", &["title", "content", "author_id", "revision", "created_at", "updated_at"], &[]),
     (
         "sessions",
@@ -132,6 +133,7 @@ fn lived_in() -> Server {
     ] {
         sql_query(statement).execute(&mut conn).expect("the statement");
     }
+    server.admin("root@example.com");
     server
 }
 
@@ -194,7 +196,7 @@ fn a_copy_of_a_sqlite_database_is_equal_and_serves() {
     let server = Server::at(Arc::new(home_at(&copy)));
     server.with_token(&bob.token).get("/me").expect_json(200);
     server.login(&[("grant_type", "refresh_token"), ("refresh_token", &refresh_token)]).expect_json(200);
-    assert_eq!(server.sign_up("new@example.com").id(), 4, "the id of the deleted account is not given out again");
+    assert_eq!(server.sign_up("new@example.com").id(), 5, "the id of the deleted account is not given out again");
     let url = server.log_in("bob@example.com").write_post("one more");
     assert_eq!(url, "/posts/1102", "nor that of its post");
 }
@@ -222,7 +224,7 @@ fn a_copy_to_postgresql_and_back_is_equal() {
     assert_eq!(sums(&output), sums(&again), "checksums are the same on both back ends");
     for home in [Arc::new(postgres), Arc::new(home_at(&back))] {
         let server = Server::at(home);
-        assert_eq!(server.sign_up("new@example.com").id(), 4);
+        assert_eq!(server.sign_up("new@example.com").id(), 5);
         assert_eq!(server.log_in("bob@example.com").write_post("one more"), "/posts/1102");
     }
 }

@@ -8,5 +8,6 @@ source "$(dirname "$0")/../service.sh"
 
 npm ci --ignore-scripts --no-audit --no-fund
 start_service
+add_admin root@example.com 'correct horse battery staple'
 timeout 300 npm test
 stop_servers

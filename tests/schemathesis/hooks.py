@@ -17,11 +17,21 @@ SENDER = os.environ["SENDER"]
 # Each request of these is sent by an account of its own: it may end the session, or change or delete the account.
 ENDING = {"delete_me", "change_password", "change_email", "end_session", "end_other_sessions", "log_out"}
 
+# Rules for new passwords (docs/passwords.md).
+PASSWORD_FAULTS = (
+    "string_too_short",
+    "string_too_long",
+    "value_error",
+    "password_guessable",
+    "password_contains_email",
+    "password_contains_name",
+)
+
 # What is refused with 422 by rules that a schema cannot tell, as (loc, type).
 UNTOLD = {
-    # 8 to 72 bytes in UTF-8 (a schema counts characters), not a common one, not the e-mail address.
-    *((("body", "password"), kind) for kind in ("string_too_short", "string_too_long", "value_error")),
-    *((("body", "new_password"), kind) for kind in ("string_too_short", "string_too_long", "value_error")),
+    # 8 to 72 bytes in UTF-8 (a schema counts characters), and not easy to guess.
+    *((("body", "password"), kind) for kind in PASSWORD_FAULTS),
+    *((("body", "new_password"), kind) for kind in PASSWORD_FAULTS),
     # A cursor is what an earlier page gave, and nothing else.
     (("query", "cursor"), "value_error"),
 }

@@ -102,6 +102,7 @@ fn nothing_set_gives_the_defaults() {
     assert!(mail.smtp_url.is_none() && mail.from.is_none() && mail.ehlo_name.is_none());
     assert_eq!((mail.timeout_seconds, mail.max_per_hour), (30, 1000));
     assert_eq!((mail.outbox_dir.to_str(), mail.templates_dir), (Some("outbox"), None));
+    assert_eq!((password.min_score, password.breached_file), (2, None));
     assert_eq!(password.bcrypt_cost, 12);
     assert_eq!((password.hash_threads, password.queue_length), (cores, 64));
 

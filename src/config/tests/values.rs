@@ -63,6 +63,7 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
         "mail.ca_file",
         "mail.ehlo_name",
         "mail.templates_dir",
+        "password.breached_file",
     ];
     for key in KEYS.iter().filter(|key| !may_be_empty.contains(key)) {
         let line = line(&[(&keys::variable_name(key), "")]);
@@ -88,6 +89,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("mail.max_per_hour", 10, 1_000_000),
     ("accounts.verification_ttl_seconds", 60, 2_592_000),
     ("accounts.invitation_ttl_seconds", 60, 2_592_000),
+    ("password.min_score", 0, 4),
     ("password.bcrypt_cost", 4, 31),
     ("password.hash_threads", 0, 1024),
     ("password.queue_length", 1, 4096),

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, Respo
 
 use super::SCHEME;
 use super::examples::{problem_example, resolve};
-use crate::fields::Fault;
+use crate::fields::{Fault, Rejection};
 use crate::http::body::BodyLimit;
 use crate::http::error::ApiError;
 use crate::http::failure::Failure;
@@ -146,15 +146,18 @@ fn invalid_field(fault: Fault) -> Response {
     response("Fields are invalid; `errors` lists every fault.", CONTENT_TYPE, "Problem", example)
 }
 
-/// A sample fault of a JSON body: its first required field is missing or, if none is required, its first is no string.
+/// A sample fault of a JSON body: its first required field is missing or, if none is required, its first has another type.
 fn fault_of_body(operation: &Operation, schemas: &Value) -> Option<Fault> {
     let body = serde_json::to_value(&operation.request_body).unwrap_or_default();
     let schema = resolve(body.pointer("/content/application~1json/schema")?, schemas);
     match schema.pointer("/required/0").and_then(Value::as_str) {
         Some(name) => Some(fault("body", name, "missing", "Field required")),
         None => {
-            let name = schema["properties"].as_object()?.keys().next()?;
-            Some(fault("body", name, "string_type", "Input should be a string"))
+            let (name, member) = schema["properties"].as_object()?.iter().next()?;
+            Some(match member["type"].as_str() {
+                Some("boolean") => fault("body", name, "bool_type", "Input should be true or false"),
+                _ => fault("body", name, "string_type", "Input should be a string"),
+            })
         }
     }
 }
@@ -175,7 +178,7 @@ fn fault_of_parameter(operation: &Operation) -> Option<Fault> {
 }
 
 fn fault(place: &str, name: &str, kind: &'static str, msg: &str) -> Fault {
-    Fault { loc: vec![place.to_owned(), name.to_owned()], msg: msg.to_owned(), kind }
+    Fault::new(place, name, Rejection::new(kind, msg))
 }
 
 fn required_scope(operation: &Operation) -> String {

@@ -113,6 +113,7 @@ fn variables(base_url: &str) -> Value {
         ("scope", ""),
         ("user_id", "1"),
         ("managed_user_id", "0"),
+        ("managed_email", "grace@example.com"),
         ("post_id", "1"),
         ("session_id", "1"),
         ("reset_token", ""),

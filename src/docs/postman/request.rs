@@ -84,6 +84,7 @@ fn body(route: &Route<'_>, variation: Variation) -> Option<Value> {
     let mut example = example_of(schema, route.schemas);
     for (name, value) in example.as_object_mut().into_iter().flatten() {
         match (name.as_str(), token_variable(route), variable_of(name)) {
+            ("email", ..) if route.is_administration() => *value = "{{managed_email}}".into(),
             ("token", Some(variable), _) => *value = format!("{{{{{variable}}}}}").into(),
             (_, _, Some(variable)) => *value = variable.into(),
             _ => {}

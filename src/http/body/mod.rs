@@ -276,6 +276,7 @@ fn parse_json<T: FromFields>(bytes: &[u8]) -> Result<T, ApiError> {
             loc: vec!["body".into()],
             msg: "Input should be a JSON object".into(),
             kind: "model_attributes_type",
+            german: None,
         };
         return Err(ApiError::InvalidFields(vec![fault]));
     };

@@ -131,6 +131,9 @@ fn names(fault: &Fault, name: &str) -> bool {
 
 /// What is wrong with a field.
 fn in_words(language: Language, fault: &Fault) -> String {
+    if let Some(german) = &fault.german {
+        return language.pick(&fault.msg, german).clone();
+    }
     let (english, german) = match fault.kind {
         "missing" => ("Please fill in this field.", "Bitte füllen Sie dieses Feld aus."),
         "string_too_short" => ("Please use at least 8 characters.", "Bitte nehmen Sie mindestens 8 Zeichen."),

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(super) use task::PasswordTask;
 
+use super::choice::NotHashed;
 use super::work::Work;
 use crate::metrics::PasswordWork;
 
@@ -33,6 +34,8 @@ pub(super) struct Outcome {
     pub reading: Option<Reading>,
     /// The hash to store.
     pub hash: Option<String>,
+    /// Why there is no hash to store.
+    pub fault: Option<NotHashed>,
     pub spent: Work,
 }
 

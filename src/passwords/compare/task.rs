@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::make_up::{bcrypt_costs, make_up_others};
 use super::{Comparer, Outcome, Reading};
-use crate::passwords::formats::{KeptHash, encode_bcrypt};
+use crate::passwords::choice::{ChosenPassword, Rules};
+use crate::passwords::formats::{KeptHash, NO_PASSWORD, encode_bcrypt};
 use crate::passwords::queue::Task;
 use crate::passwords::work::Work;
 use crate::unicode::nfc;
@@ -41,6 +42,8 @@ enum Step {
     Spend(u32),
     /// Makes up for what is missing of all other work.
     SpendOthers(Reading),
+    /// Applies the rules to a chosen password of whose owner so much is known.
+    Check(Arc<Rules>, Vec<String>),
     /// Hashes the password for storing.
     Store,
 }
@@ -65,13 +68,16 @@ enum Purpose {
 }
 
 impl PasswordTask {
-    /// Hashes a password for storing. Its length was checked when it was parsed, so nothing is cut.
+    /// Hashes a chosen password for storing, unless it breaks a rule. Its length was checked when it was parsed, so nothing
+    /// is cut.
     pub(in crate::passwords) fn hash(
         comparer: Arc<Comparer>,
-        password: SecretString,
+        rules: Arc<Rules>,
+        chosen: ChosenPassword,
         answer: oneshot::Sender<Outcome>,
     ) -> Self {
-        Self::new(comparer, password, Step::Store, answer)
+        let (password, known) = chosen.into_parts();
+        Self::new(comparer, password, Step::Check(rules, known), answer)
     }
 
     /// Finds whether the password is right for that hash, and in which form. A password that is not in NFC is compared
@@ -110,12 +116,16 @@ impl PasswordTask {
                 let own = self.own_work();
                 make_up_others(&self.text(reading), own, self.most, &mut self.outcome.spent);
             }
+            Step::Check(rules, known) => match rules.check(&self.text(Reading::Nfc), &known) {
+                Ok(()) => self.steps.push_back(Step::Store),
+                Err(fault) => self.outcome.fault = Some(fault),
+            },
             Step::Store => self.store(),
         }
     }
 
     fn plan(&mut self, account_hash: Option<String>) {
-        self.kept = account_hash.and_then(|hash| {
+        self.kept = account_hash.filter(|hash| hash != NO_PASSWORD).and_then(|hash| {
             let kept = KeptHash::parse(&hash);
             kept.inspect_err(|fault| tracing::error!(cause = %fault, "an account's password hash is unreadable")).ok()
         });

@@ -3,7 +3,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::passwords::formats::{KeptHash, LEAST_ARGON2_KIB};
+use crate::config::PasswordSettings;
+use crate::passwords::choice::{ChosenPassword, Rules};
+use crate::passwords::formats::{KeptHash, LEAST_ARGON2_KIB, NO_PASSWORD};
+use crate::passwords::policy::NewPassword;
 use crate::passwords::queue::Task;
 use crate::passwords::work::Argon2Work;
 
@@ -38,7 +41,18 @@ fn compare(comparer: &Arc<Comparer>, password: &str, kept: Option<&str>) -> (Opt
 }
 
 fn hash(comparer: &Arc<Comparer>, password: &str) -> String {
-    outcome(|answer| PasswordTask::hash(Arc::clone(comparer), password.into(), answer)).hash.expect("a hash")
+    let settings = PasswordSettings {
+        min_score: 0,
+        breached_file: None,
+        bcrypt_cost: 4,
+        hash_threads: 1,
+        queue_length: 1,
+        max_wait_seconds: 1,
+    };
+    let rules = Arc::new(Rules::new(&settings, "https://id.example.com").expect("rules"));
+    let password = NewPassword::parse(password).expect("a password");
+    let chosen = ChosenPassword::of("mia@example.com", None, password).unwrap_or_else(|fault| panic!("{fault:?}"));
+    outcome(|answer| PasswordTask::hash(Arc::clone(comparer), rules, chosen, answer)).hash.expect("a hash")
 }
 
 fn with_cost(cost: u32) -> Arc<Comparer> {
@@ -81,6 +95,7 @@ fn a_wrong_password_is_the_same_work_for_hashes_of_every_kind_and_for_none() {
         assert!(is_same(with, without), "{with:?}, without an account {without:?}");
         kinds.insert(format!("{:?}", work_of(hash)));
     }
+    assert_eq!(work_of_wrong(&comparer, NO_PASSWORD, Some(NO_PASSWORD)), without, "an account without a password");
     assert!(kinds.len() >= 7, "{kinds:?}");
 }
 

@@ -12,6 +12,9 @@ pub(super) use other_hash::{IMPORTED_ARGON2_KIB, LEAST_ARGON2_KIB, spend_argon2,
 
 use super::work::{Argon2Work, Work};
 
+/// What an account without a password has in place of a hash: no password is right.
+pub(crate) const NO_PASSWORD: &str = "!";
+
 /// A hash that a password can be compared with. It has no `Debug`, so it cannot be logged.
 pub(crate) enum KeptHash {
     Bcrypt(BcryptHash),

@@ -5,7 +5,7 @@ mod command;
 mod deletion;
 mod lists;
 mod refusals;
-mod whole;
+pub(crate) mod whole;
 
 use std::time::Duration;
 

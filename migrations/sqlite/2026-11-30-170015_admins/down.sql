@@ -1,0 +1,2 @@
+DROP TABLE first_admin;
+DROP INDEX users_admins;
