@@ -78,7 +78,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 /// Log in or refresh
 ///
 /// The OAuth2 token endpoint (RFC 6749 §4.3, §6). For first-party apps only: a third-party app must never ask for these
-/// passwords (RFC 9700 §2.4).
+/// passwords (RFC 9700 §2.4). With `accounts.require_verified_email`, the right password of an account whose address is not
+/// verified gets `invalid_grant` with `"reason": "email_unverified"`, and a mail with a link.
 #[utoipa::path(
     tag = "oauth",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
