@@ -12,17 +12,13 @@ use super::answer::TokenAnswer;
 use super::credentials::ClientCredentials;
 use super::error::{OAuthError, SUCCESS};
 use super::form::OAuthForm;
-use super::grant::{Grants, Mails, TokenRequest};
+use super::grant::{Grants, TokenRequest};
 use crate::accounts::store as accounts;
 use crate::attempts::Attempts;
 use crate::audit::{Origin, Source};
 use crate::clients::Grant;
-use crate::config::AccountSettings;
 use crate::db::{Db, Timestamp};
-use crate::http::language::language_of;
-use crate::mail::Outbox;
 use crate::metrics::{self, Metrics};
-use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 
 // Only for the document; `OAuthForm` reads the requests.
@@ -89,20 +85,13 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 pub(crate) async fn log_in(
     req: HttpRequest,
     mut form: OAuthForm,
-    db: Data<Db>,
-    sessions: Data<Sessions>,
-    passwords: Data<Passwords>,
-    attempts: Data<Attempts>,
-    outbox: Data<Outbox>,
-    accounts: Data<AccountSettings>,
+    grants: Grants,
     origin: Origin,
 ) -> Result<HttpResponse, OAuthError> {
-    let is_required = accounts.require_verified_email;
-    let mails = Mails { outbox: &outbox, language: language_of(&req), is_required };
-    let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts, mails };
     let counted = req.app_data::<Data<Metrics>>().map(|metrics| (metrics, grant_of(&form)));
     let credentials = ClientCredentials::read(&req, &mut form);
-    let asked = credentials.and_then(|credentials| Ok((TokenRequest::read(&mut form, sessions.scopes)?, credentials)));
+    let asked =
+        credentials.and_then(|credentials| Ok((TokenRequest::read(&mut form, grants.sessions.scopes)?, credentials)));
     let answer = match asked {
         Ok((TokenRequest::Password(asked), credentials)) => grants.log_in(asked, credentials, origin).await,
         Ok((TokenRequest::RefreshToken(asked), credentials)) => grants.refresh(asked, credentials, origin).await,

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{Home, PASSWORD, Server, until};
 
 /// Every table with its columns as texts; the second list is of those that hold bytes.
-const TABLES: [(&str, &str, &[&str], &[&str]); 11] = [
+const TABLES: [(&str, &str, &[&str], &[&str]); 12] = [
     (
         "users",
         "id",
