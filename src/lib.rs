@@ -51,9 +51,9 @@ pub use testing::fuzzing;
 pub use accounts::{Email, User};
 pub use app::{Keyfob, StartError, openapi_document};
 pub use config::{
-    AccountSettings, Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings,
-    MailSettings, PasswordSettings, RateLimitSettings, RevocationFail, Sender, ServerSettings, SessionSettings,
-    Settings, SignUpMode, SmtpSecurity, SmtpUrl, TokenSettings,
+    AccountSettings, Algorithm, AuditSettings, BootstrapSettings, ConfigError, DatabaseSettings, DatabaseUrl,
+    Environment, LogSettings, MailSettings, PasswordSettings, RateLimitSettings, RevocationFail, Sender,
+    ServerSettings, SessionSettings, Settings, SignUpMode, SmtpSecurity, SmtpUrl, TokenSettings,
 };
 pub use db::{Id, OpenError, StoreError, Timestamp};
 pub use fields::{Change, Fault, Field, Fields, FromFields, Rejection};

@@ -135,11 +135,10 @@ pub(crate) fn insert_user(conn: &mut Conn, user: &NewUser) -> Result<UserRow> {
     Ok(diesel::insert_into(users::table).values(user).returning(columns).get_result(conn)?)
 }
 
-/// Notes that there has been an admin, unless it is known.
-pub(super) fn insert_first_admin(conn: &mut Conn, now: Timestamp) -> Result<()> {
+/// Notes that there has been an admin. Returns false if that was known.
+pub(super) fn insert_first_admin(conn: &mut Conn, now: Timestamp) -> Result<bool> {
     const STATEMENT: &str = "INSERT INTO first_admin (number, created_at) VALUES (1, $1) ON CONFLICT DO NOTHING";
-    sql_query(STATEMENT).bind::<BigInt, _>(now).execute(conn)?;
-    Ok(())
+    Ok(sql_query(STATEMENT).bind::<BigInt, _>(now).execute(conn)? == 1)
 }
 
 /// Inserts accounts from another program.

@@ -2,7 +2,6 @@
 
 mod create;
 mod model;
-mod search;
 mod sessions;
 mod users;
 

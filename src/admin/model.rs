@@ -5,14 +5,13 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::accounts::User;
-use crate::accounts::admins::store::Part;
+use crate::accounts::admins::search::Part;
 use crate::accounts::model::{Email, FullName};
 use crate::db::Id;
 use crate::db::page::Page;
 use crate::fields::{Change, Field, Fields, FromFields, Rejection, text_of_length};
 use crate::passwords::{ChosenPassword, NewPassword};
 use crate::sessions::acts::Changes;
-use crate::unicode::without_case;
 
 /// The default page size.
 const DEFAULT_LIMIT: i64 = 20;
@@ -35,7 +34,7 @@ pub(super) struct EmailPart(String);
 
 impl Field for EmailPart {
     fn parse_field(value: &Value) -> Result<Self, Rejection> {
-        text_of_length(value, 0, MAX_PART_CHARS).map(|text| Self(text.trim().to_owned()))
+        text_of_length(value, 0, MAX_PART_CHARS).map(|text| Self(text.to_owned()))
     }
 }
 
@@ -69,8 +68,7 @@ impl UserQuery {
 
     /// What to look for, if anything.
     pub(super) fn part(&self) -> Option<Part> {
-        let typed = self.email.as_ref().map(|part| part.0.as_str()).filter(|part| !part.is_empty());
-        typed.map(|typed| Part { of_key: without_case(typed), of_address: typed.to_owned() })
+        self.email.as_ref().and_then(|EmailPart(typed)| Part::of(typed))
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn list_user_sessions(
 
 /// End all sessions of an account
 ///
-/// Logs the account out everywhere. Its password does not change.
+/// Logs the account out everywhere, and makes its links worthless. Its password does not change.
 #[utoipa::path(tag = "administration", params(Admin, PathId), responses((status = 204, description = "All sessions have ended.")))]
 #[delete("/users/{id}/sessions")]
 pub(super) async fn end_user_sessions(

@@ -5,12 +5,12 @@ use actix_web::{HttpResponse, delete, get, patch};
 
 use super::Admin;
 use super::model::{UserPage, UserQuery, UserUpdate};
-use super::search::search;
 use crate::accounts::User;
-use crate::accounts::admins::store;
+use crate::accounts::admins::search::search;
+use crate::accounts::admins::store::list_users as list;
 use crate::accounts::store::UserRow;
 use crate::audit::Origin;
-use crate::db::page::next_cursor;
+use crate::db::page::cursor;
 use crate::db::{Db, Lookup, Timestamp};
 use crate::http::answer::json;
 use crate::http::error::ApiError;
@@ -26,16 +26,16 @@ use crate::sessions::acts::Act;
 #[get("/users")]
 pub(super) async fn list_users(_admin: Admin, query: Query<UserQuery>, db: Data<Db>) -> Result<HttpResponse, ApiError> {
     let page = query.0.page();
-    let (rows, next_cursor) = match query.0.part() {
-        Some(part) => search(&db, part, page).await?,
+    let (rows, next) = match query.0.part() {
+        Some(part) => search(&db, &part, page).await?,
         None => {
-            let mut rows = db.read(move |conn| store::list_users(conn, page)).await?;
-            let next_cursor = next_cursor(&mut rows, page.limit, |row| row.id);
-            (rows, next_cursor)
+            let mut rows = db.read(move |conn| list(conn, page)).await?;
+            let next = page.cut(&mut rows, |row| row.id);
+            (rows, next)
         }
     };
     let items = rows.into_iter().map(User::from).collect();
-    Ok(json(&mut HttpResponse::Ok(), &UserPage { items, next_cursor }))
+    Ok(json(&mut HttpResponse::Ok(), &UserPage { items, next_cursor: next.map(cursor) }))
 }
 
 /// Get an account

@@ -1,6 +1,8 @@
 //! The whole service: opened from settings, then served, or added to another actix-web application.
 
 mod background;
+mod bootstrap;
+mod error;
 mod mail;
 mod serve;
 
@@ -12,11 +14,12 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig as ApiConfig;
 
 use self::background::{Background, Work};
+pub use self::error::StartError;
 use crate::accounts::email_keys;
 use crate::accounts::store::{self as accounts, UserRow};
 use crate::attempts::Attempts;
 use crate::config::{AccountSettings, Settings};
-use crate::db::{Db, Lookup, OpenError, Timestamp};
+use crate::db::{Db, Lookup, Timestamp};
 use crate::docs::{self, Document, openapi, postman};
 use crate::guard::AuthError;
 use crate::http::body::BodyLimit;
@@ -34,45 +37,6 @@ use crate::sessions::Sessions;
 use crate::tokens::AccessToken;
 use crate::tokens::scope::{ADMIN, Scopes};
 use crate::{activity, admin, me, oauth, posts, recovery};
-
-/// The service could not start. One line: the cause and, if there is one, the remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database cannot be opened or migrated.
-    #[error(transparent)]
-    Database(#[from] OpenError),
-    /// The keys cannot be read or created.
-    #[error("keys: {0}")]
-    Keys(String),
-    /// The service cannot listen on the address.
-    #[error("server.bind {address}: {cause}; stop the program that listens there, or set another address")]
-    Bind {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// The system's error.
-        cause: std::io::Error,
-    },
-    /// The service cannot listen on the address for metrics.
-    #[error("server.metrics_bind {address}: {cause}; stop the program that listens there, or set another address")]
-    BindMetrics {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// The system's error.
-        cause: std::io::Error,
-    },
-    /// The certificate or its key cannot be used.
-    #[error("{0}")]
-    Tls(String),
-    /// `server.root_path` begins like the service's own paths, so requests with and without the prefix look alike.
-    #[error("server.root_path {0}: it conflicts with paths of the service; set another prefix")]
-    RootPath(String),
-    /// Mails cannot be sent with these settings.
-    #[error("{0}")]
-    Mail(String),
-    /// The system refused a thread or a socket.
-    #[error("{0}")]
-    System(#[from] std::io::Error),
-}
 
 /// A Keyfob, connected to its database. Clones share everything.
 ///
@@ -169,6 +133,17 @@ fn document(settings: &Settings) -> Document {
     }
 }
 
+/// Opens the database, with its accounts brought up to date, and what compares their passwords.
+async fn open_accounts(settings: &Settings, now: Timestamp) -> Result<(Db, Data<Passwords>), StartError> {
+    // Before the database is touched: a list of breached passwords that cannot be used stops the start.
+    let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
+    let db = Db::open(&settings.database)?;
+    email_keys::update(&db).await.map_err(std::io::Error::other)?;
+    background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
+    bootstrap::make_first_admin(&settings.bootstrap, &db, &passwords, now).await?;
+    Ok((db, passwords))
+}
+
 impl Keyfob {
     /// Opens the database, runs pending migrations, and loads the keys, creating them at the first startup.
     ///
@@ -179,12 +154,8 @@ impl Keyfob {
         if routes.begin_with(&settings.server.root_path) {
             return Err(StartError::RootPath(settings.server.root_path));
         }
-        // Before the database is touched: a list of breached passwords that cannot be used stops the start.
-        let passwords = Data::new(Passwords::start(&settings.password, &settings.token.issuer)?);
-        let db = Db::open(&settings.database)?;
-        email_keys::update(&db).await.map_err(std::io::Error::other)?;
-        background::learn_kinds(&db, &passwords).await.map_err(std::io::Error::other)?;
         let now = Timestamp::now();
+        let (db, passwords) = open_accounts(&settings, now).await?;
         let loaded = Sessions::load(&settings.token, &settings.sessions, SCOPES, &db, now).await;
         let sessions = Data::new(loaded.map_err(|error| StartError::Keys(error.to_string()))?);
         let attempts = Attempts::load(&settings.rate_limit, &db, &sessions.derive_key("failed attempts"), now).await;

@@ -10,7 +10,6 @@ mod healthcheck;
 mod http;
 mod import;
 mod key;
-mod links;
 mod login;
 mod mail;
 mod misuse;

@@ -12,6 +12,11 @@ pub(super) fn print_table<const N: usize>(header: [&str; N], rows: &[[String; N]
     lines.iter().try_for_each(|line| print(line))
 }
 
+/// A text that somebody chose, for a line of output: without line breaks, tabs and what else a terminal would obey.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
 fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     let mut widths = header.map(str::len);
     for row in rows {
@@ -29,6 +34,11 @@ fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(one_line("Zoë\u{1b}[2J\n\tx"), r"Zoë\u{1b}[2J\n\tx");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_value() {

@@ -11,6 +11,7 @@ const PEM: &str = "expected a PEM file";
 /// Checks the settings against each other, and the files they name; relative paths start at `dir`.
 pub(super) fn check(settings: &Settings, values: &Values, dir: &Path) -> Result<(), ConfigError> {
     tls_pair(settings, values, dir)?;
+    bootstrap_pair(settings, values)?;
     read_replica(&settings.database, values)?;
     metrics_address(settings, values)?;
     traces_are_known(settings, values)?;
@@ -42,6 +43,18 @@ fn tls_pair(settings: &Settings, values: &Values, dir: &Path) -> Result<(), Conf
             file(values, "server.tls_cert", (cert, PEM), dir)?;
             file(values, "server.tls_key", (key, PEM), dir)
         }
+    }
+}
+
+/// The file itself is read only if there has never been an admin: it may be removed afterwards.
+fn bootstrap_pair(settings: &Settings, values: &Values) -> Result<(), ConfigError> {
+    let bootstrap = &settings.bootstrap;
+    let (email, file) = ("bootstrap.admin_email", "bootstrap.admin_password_file");
+    let alone = |key: &str, other: &str| values.fault(key, format!("is set without {other}"), "set both or neither");
+    match (&bootstrap.admin_email, &bootstrap.admin_password_file) {
+        (Some(_), None) => Err(alone(email, file)),
+        (None, Some(_)) => Err(alone(file, email)),
+        (Some(_), Some(_)) | (None, None) => Ok(()),
     }
 }
 

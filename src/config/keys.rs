@@ -40,6 +40,8 @@ pub(super) const KEYS: &[&str] = &[
     "accounts.link_base_url",
     "accounts.verification_ttl_seconds",
     "accounts.invitation_ttl_seconds",
+    "bootstrap.admin_email",
+    "bootstrap.admin_password_file",
     "mail.smtp_url",
     "mail.username",
     "mail.password_file",

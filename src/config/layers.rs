@@ -125,7 +125,9 @@ fn add_file(values: &mut Values, dir: &Path, name: &str) -> Result<bool, ConfigE
 
 fn add_variables(values: &mut Values, variables: BTreeMap<String, Variable>, place: &str) -> Result<(), ConfigError> {
     for (lower, (name, value)) in variables {
-        let Some(rest) = lower.strip_prefix("keyfob__") else {
+        // Deployments set these two for a single start, and write them like `KEYFOB_ENV`.
+        let bootstrap = || lower.strip_prefix("keyfob_").filter(|rest| rest.starts_with("bootstrap__"));
+        let Some(rest) = lower.strip_prefix("keyfob__").or_else(bootstrap) else {
             refuse_misspelt(&name)?;
             continue;
         };

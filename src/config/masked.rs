@@ -26,6 +26,9 @@ pub(super) fn masked(settings: &Settings) -> String {
     toml.section("sessions");
     toml.plain("max_per_account", settings.sessions.max_per_account);
     accounts(&mut toml, &settings.accounts);
+    toml.section("bootstrap");
+    toml.optional("admin_email", settings.bootstrap.admin_email.as_ref());
+    toml.path("admin_password_file", settings.bootstrap.admin_password_file.as_ref());
     mail(&mut toml, &settings.mail);
     password(&mut toml, &settings.password);
     rate_limit(&mut toml, &settings.rate_limit);

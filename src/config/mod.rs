@@ -33,8 +33,8 @@ pub(crate) use layers::log_filter;
 pub(crate) use postgres_url::PostgresUrl;
 use safety::Finding;
 pub use settings::{
-    AccountSettings, AuditSettings, DatabaseSettings, LogSettings, MailSettings, PasswordSettings, RateLimitSettings,
-    Sender, ServerSettings, SessionSettings, Settings, TokenSettings,
+    AccountSettings, AuditSettings, BootstrapSettings, DatabaseSettings, LogSettings, MailSettings, PasswordSettings,
+    RateLimitSettings, Sender, ServerSettings, SessionSettings, Settings, TokenSettings,
 };
 pub use smtp_url::{SmtpSecurity, SmtpUrl};
 use values::Values;

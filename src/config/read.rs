@@ -8,9 +8,9 @@ use ipnet::IpNet;
 
 use super::values::Values;
 use super::{
-    AccountSettings, Algorithm, AuditSettings, ConfigError, DatabaseSettings, DatabaseUrl, Environment, LogSettings,
-    MailSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings, SessionSettings, Settings,
-    SignUpMode, TokenSettings, database_url, mail, url,
+    AccountSettings, Algorithm, AuditSettings, BootstrapSettings, ConfigError, DatabaseSettings, DatabaseUrl,
+    Environment, LogSettings, MailSettings, PasswordSettings, RateLimitSettings, RevocationFail, ServerSettings,
+    SessionSettings, Settings, SignUpMode, TokenSettings, database_url, mail, url,
 };
 
 const DAY_SECONDS: u64 = 86_400;
@@ -33,6 +33,7 @@ pub(super) fn settings(environment: Environment, values: &Values) -> Result<Sett
         token: token(values)?,
         sessions: sessions(values)?,
         accounts: accounts(values)?,
+        bootstrap: bootstrap(values)?,
         mail: mail(values)?,
         password: password(values)?,
         rate_limit: rate_limit(values)?,
@@ -116,6 +117,13 @@ fn accounts(values: &Values) -> Result<AccountSettings, ConfigError> {
         link_base_url: link_base_url(values, "accounts.link_base_url")?,
         verification_ttl_seconds: values.integer("accounts.verification_ttl_seconds", link_seconds.clone())?,
         invitation_ttl_seconds: values.integer("accounts.invitation_ttl_seconds", link_seconds)?,
+    })
+}
+
+fn bootstrap(values: &Values) -> Result<BootstrapSettings, ConfigError> {
+    Ok(BootstrapSettings {
+        admin_email: values.optional_text("bootstrap.admin_email")?,
+        admin_password_file: values.path("bootstrap.admin_password_file")?,
     })
 }
 

@@ -27,6 +27,8 @@ pub struct Settings {
     pub sessions: SessionSettings,
     /// `accounts.*`: who may sign up, and the links that accounts are sent.
     pub accounts: AccountSettings,
+    /// `bootstrap.*`: the first admin.
+    pub bootstrap: BootstrapSettings,
     /// `mail.*`: how mails are sent.
     pub mail: MailSettings,
     /// `password.*`: which passwords may be chosen, and the cost of hashing one.
@@ -131,6 +133,15 @@ impl TokenSettings {
 pub struct SessionSettings {
     /// Sessions that an account may have at a time, 1 to 10,000: a login beyond that ends the oldest.
     pub max_per_account: u32,
+}
+
+/// The first admin, created at startup if there is none and never was one.
+#[derive(Clone, Debug)]
+pub struct BootstrapSettings {
+    /// The e-mail address; set together with `admin_password_file` or not at all.
+    pub admin_email: Option<String>,
+    /// The file whose first line is the password; set together with `admin_email` or not at all.
+    pub admin_password_file: Option<PathBuf>,
 }
 
 /// Who may sign up, and the links that accounts are sent.

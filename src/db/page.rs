@@ -27,15 +27,26 @@ impl Page {
         let limit = limit?.map_or(default_limit, |Limit(limit)| limit);
         Some(Self { limit, after: after?.map(|Cursor(id)| id) })
     }
+
+    /// The item after which the next page begins, if there is one: then `items` has one more than the limit, which this
+    /// removes.
+    pub(crate) fn cut<T>(&self, items: &mut Vec<T>, id: impl Fn(&T) -> Id) -> Option<Id> {
+        let has_more = i64::try_from(items.len()).is_ok_and(|found| found > self.limit);
+        if has_more {
+            items.pop();
+        }
+        items.last().filter(|_| has_more).map(id)
+    }
 }
 
 /// The cursor of the next page, if there is one: then `items` has one more than the limit, which this removes.
 pub(crate) fn next_cursor<T>(items: &mut Vec<T>, limit: i64, id: impl Fn(&T) -> Id) -> Option<String> {
-    let has_more = i64::try_from(items.len()).is_ok_and(|found| found > limit);
-    if has_more {
-        items.pop();
-    }
-    items.last().filter(|_| has_more).map(|last| Cursor(id(last)).encode())
+    Page { limit, after: None }.cut(items, id).map(cursor)
+}
+
+/// The cursor of the page that begins after an item.
+pub(crate) fn cursor(after: Id) -> String {
+    Cursor(after).encode()
 }
 
 struct Limit(i64);

@@ -71,7 +71,8 @@ impl Smtp {
                         "a server that expects TLS from the start needs smtps://"
                     }
                 };
-                Err(format!("{}: no answer within {} s; {remedy}", step.get(), self.limit.as_secs()))
+                let (server, seconds) = (format!("{}:{}", self.url.host, self.url.port), self.limit.as_secs());
+                Err(format!("{} to {server}: no answer within {seconds} s; {remedy}", step.get()))
             }
         }
     }
@@ -86,7 +87,7 @@ impl Smtp {
         let connected = AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, at_once, None).await;
         let mut connection = connected.map_err(|error| self.not_connected(&error))?;
         if let Some(tls) = later {
-            step.set("STARTTLS");
+            step.set("talking STARTTLS");
             if !connection.can_starttls() {
                 let remedy = "use smtps:// if it expects TLS from the start, or smtp+plain:// if it has none";
                 return Err(format!("the server does not offer STARTTLS; {remedy}"));
@@ -94,7 +95,7 @@ impl Smtp {
             connection.starttls(tls, &self.hello).await.map_err(|error| self.not_connected(&error))?;
         }
         if let Some(credentials) = &self.credentials {
-            step.set("authentication");
+            step.set("authenticating");
             // PLAIN first: LOGIN is obsolete, but some servers have nothing else.
             let done = connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await;
             done.map_err(|error| format!("authentication: {error}; check the user name and the password"))?;
@@ -102,16 +103,18 @@ impl Smtp {
         Ok(connection)
     }
 
+    /// What failed while connecting, and what to change.
     fn not_connected(&self, error: &Error) -> String {
+        // lettre repeats its own words for each layer.
+        let cause = error.to_string().replace("Connection error: ", "");
         let remedy = match self.url.security {
-            _ if !error.is_tls() && !error.to_string().contains("tls") => "",
-            SmtpSecurity::Tls => {
-                "; a server that expects STARTTLS needs smtp://, and one with a certificate of your own \
-                authority mail.ca_file"
-            }
-            _ => "; a server with a certificate of your own authority needs mail.ca_file",
+            _ if cause.contains("not valid for name") => "; put the name in its certificate into mail.smtp_url",
+            _ if cause.contains("certificate") => "; for a certificate of your own authority set mail.ca_file",
+            // The server has answered in clear.
+            SmtpSecurity::Tls if cause.contains("corrupt message") => "; a server that expects STARTTLS needs smtp://",
+            _ => "",
         };
-        format!("{error}{remedy}")
+        format!("connecting to {}:{}: {cause}{remedy}", self.url.host, self.url.port)
     }
 
     /// Sends one mail.
@@ -192,6 +195,12 @@ fn tls(url: &SmtpUrl, mail: &MailSettings) -> Result<Option<TlsParameters>, Stri
         return Ok(None);
     }
     let mut builder = TlsParameters::builder(url.host.clone());
+    if mail.ca_file.is_none() && rustls_native_certs::load_native_certs().certs.is_empty() {
+        let remedy = "install them (Debian: ca-certificates), or set mail.ca_file";
+        return Err(format!(
+            "mail.smtp_url: this system has no certificate authorities to check the server by; {remedy}"
+        ));
+    }
     if let Some(path) = &mail.ca_file {
         let fault = |fault: &dyn std::fmt::Display| format!("mail.ca_file {}: {fault}", path.display());
         let pem = std::fs::read(path).map_err(|error| fault(&error))?;

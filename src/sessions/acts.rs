@@ -16,6 +16,8 @@ use crate::fields::Change;
 pub(crate) enum Act {
     SignOut,
     Change(Changes),
+    /// The new password's hash.
+    SetPassword(String),
     Delete,
 }
 
@@ -33,6 +35,11 @@ pub(crate) struct Done {
     /// The account as it is now; `None`: it is deleted.
     pub user: Option<UserRow>,
     pub ended: Vec<Ended>,
+}
+
+impl Changes {
+    pub(crate) const NONE: Self =
+        Self { is_active: None, is_admin: None, email_verified: None, full_name: Change::Keep };
 }
 
 impl Sessions {
@@ -87,6 +94,12 @@ pub(crate) fn act_on(
     let ended = match act {
         Act::SignOut => end_with_event(conn, all_of(id), event(EventType::SessionEnded, id, source, now), now)?,
         Act::Change(changes) => change(conn, user, changes, source, now)?,
+        Act::SetPassword(hash) => {
+            let ended = end_sessions(conn, all_of(id), now)?;
+            accounts::update_password(conn, id, hash, now)?;
+            insert_event(conn, &counted(event(EventType::PasswordChanged, id, source, now), &ended))?;
+            ended
+        }
         Act::Delete => delete(conn, id, source, now)?,
     };
     Ok(Some(Done { user: accounts::find_user(conn, id)?, ended }))

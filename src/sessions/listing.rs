@@ -31,6 +31,21 @@ pub(crate) struct Session {
     current: bool,
 }
 
+impl Session {
+    /// The session of a row, seen from another one or itself.
+    pub(crate) fn new(row: SessionRow, seen_from: Option<Id>) -> Self {
+        Self {
+            id: row.id,
+            client_id: row.client_id,
+            user_agent: row.user_agent,
+            ip: row.ip,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            current: seen_from == Some(row.id),
+        }
+    }
+}
+
 /// A page of the sessions that have not ended, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionList {
@@ -71,15 +86,7 @@ impl SessionList {
     /// The page that these rows begin, seen from a session.
     pub(crate) fn new(mut rows: Vec<SessionRow>, page: Page, seen_from: Id) -> Self {
         let next_cursor = next_cursor(&mut rows, page.limit, |row| row.id);
-        let items = rows.into_iter().map(|row| Session {
-            id: row.id,
-            client_id: row.client_id,
-            user_agent: row.user_agent,
-            ip: row.ip,
-            created_at: row.created_at,
-            last_used_at: row.last_used_at,
-            current: row.id == seen_from,
-        });
+        let items = rows.into_iter().map(|row| Session::new(row, Some(seen_from)));
         Self { items: items.collect(), next_cursor }
     }
 }

@@ -202,7 +202,7 @@ fn wrong_arguments_are_explained_in_one_line() {
     let home = Home::new();
     for (arguments, parts) in [
         (&["user", "create"][..], &["--email <EMAIL>", "keyfob user create --help"][..]),
-        (&["user"], &["requires a subcommand", "create, sign-out, reset-link, invite, import", "keyfob user --help"]),
+        (&["user"], &["requires a subcommand", "create, list, show, set-password, disable", "keyfob user --help"]),
         (&["user", "create", "--emial", "x"], &["'--emial'", "similar argument exists: '--email'"]),
         (&["doctor", "--format", "yaml"], &["'yaml'", "possible values: text, json", "keyfob doctor --help"]),
         (&["serv"], &["'serv'", "'serve'", "keyfob --help"]),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A library, and where it may be named.
-const LIBRARIES: [(&str, &[&str]); 16] = [
+const LIBRARIES: [(&str, &[&str]); 18] = [
     ("jsonwebtoken", &["tokens/jwt/"]),
     ("bcrypt", &["passwords/formats/"]),
     ("keyfob_lanes", &["passwords/compare/", "passwords/queue/"]),
@@ -15,6 +15,8 @@ const LIBRARIES: [(&str, &[&str]); 16] = [
     ("idna", &["unicode.rs"]),
     ("diesel", &["db/", "store.rs"]),
     ("diesel_migrations", &["db/"]),
+    ("lettre", &["mail/"]),
+    ("minijinja", &["mail/templates/"]),
     ("actix_web_httpauth", &["guard/"]),
     ("config", &["config/"]),
     ("prometheus", &["metrics/"]),

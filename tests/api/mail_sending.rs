@@ -172,3 +172,22 @@ fn a_mail_of_a_kind_that_only_a_newer_version_knows_is_left_to_it() {
     let listed = list(&server);
     assert_eq!((&listed[0]["kind"], &listed[0]["state"]), (&json!("telegram"), &json!("waiting")));
 }
+
+#[test]
+fn files_for_the_mail_server_that_cannot_be_used_stop_the_start_with_one_line() {
+    let mut home = Home::with(&[("mail.smtp_url", "smtp://mail.example.com"), ("mail.from", "a@example.com")]);
+    home.write("empty", "");
+    home.set_variable("SSL_CERT_FILE", "empty");
+    home.set_variable("SSL_CERT_DIR", "none");
+    let line = home.run(&[], "").expect_failure();
+    assert!(line.contains("mail.smtp_url: this system has no certificate authorities"), "{line}");
+    home.set("mail.ca_file", "empty");
+    let line = home.run(&[], "").expect_failure();
+    assert!(line.contains("mail.ca_file empty: holds no certificate in PEM form"), "{line}");
+    home.unset("mail.ca_file");
+    home.set("mail.smtp_url", "smtp+plain://localhost");
+    home.set("mail.username", "ann");
+    home.set("mail.password_file", "empty");
+    let line = home.run(&[], "").expect_failure();
+    assert!(line.contains("mail.password_file empty: is empty"), "{line}");
+}

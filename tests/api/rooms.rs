@@ -6,8 +6,8 @@ use std::fs;
 use crate::house::{Source, imports, root, sources};
 
 /// Rooms that speak no HTTP.
-const DOMAIN: [&str; 8] =
-    ["attempts", "sessions", "clients", "one_time_tokens", "accounts", "tokens", "audit", "passwords"];
+const DOMAIN: [&str; 9] =
+    ["attempts", "sessions", "mail", "clients", "one_time_tokens", "accounts", "tokens", "audit", "passwords"];
 
 /// The room of a file: its folder, or its own name.
 fn room(path: &str) -> &str {

@@ -221,7 +221,7 @@ fn use_links(story: &mut Story) {
 
 fn use_commands(story: &mut Story) {
     let none = |_: &Value| None;
-    for secret in [BCRYPT, BCRYPT_PASSWORD, PBKDF2, "root-violet-Kettle", "tiny77!"] {
+    for secret in [BCRYPT, BCRYPT_PASSWORD, PBKDF2, "root-violet-Kettle", "tiny77!", "dan-violet-Kettle"] {
         story.secret(secret);
     }
     let rows = [("ann@example.com", BCRYPT), ("dan@example.com", PBKDF2), ("ann@example.com", BCRYPT), ("ivy", BCRYPT)];
@@ -233,6 +233,10 @@ fn use_commands(story: &mut Story) {
     let root = ["user", "create", "--email", "root@example.com", "--admin"];
     story.command(&root, "root-violet-Kettle\n", none);
     story.command(&root, "tiny77!\n", none);
+    story.command(&["user", "set-password", "dan@example.com"], "dan-violet-Kettle\n", none);
+    for arguments in [&["user", "list"][..], &["user", "show", "dan@example.com"], &["user", "sessions", "1"]] {
+        story.command(arguments, "", none);
+    }
     for arguments in [&["key", "rotate"][..], &["key", "list"], &["client", "list"], &["config"], &["doctor"]] {
         story.command(arguments, "", none);
     }

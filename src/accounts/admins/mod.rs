@@ -1,6 +1,7 @@
 //! What admins see and change of accounts. There is always an active admin: the last one cannot be disabled, demoted or
 //! deleted, by any way.
 
+pub(crate) mod search;
 pub(crate) mod store;
 
 use super::store::find_user;

@@ -6,7 +6,7 @@ use diesel::sql_types::{Bool, Text};
 
 use crate::accounts::store::{UserRow, find_user, insert_first_admin};
 use crate::db::page::Page;
-use crate::db::schema::users;
+use crate::db::schema::{first_admin, users};
 use crate::db::{Conn, Id, StoreError, Timestamp, execute_on_either, query};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -44,6 +44,19 @@ pub(super) fn lock_active_admins(conn: &mut Conn) -> Result<Vec<Id>> {
         Conn::Postgres(conn) => admins.for_update().load(conn)?,
         Conn::Sqlite(conn) => admins.load(conn)?,
     })
+}
+
+/// Whether there is an admin, active or not, or ever was one.
+pub(crate) fn has_had_admin(conn: &mut Conn) -> Result<bool> {
+    let mark: Option<i64> = first_admin::table.select(first_admin::number).first(conn).optional()?;
+    // One that was made by hand has left no mark.
+    let admin: Option<Id> = users::table.filter(users::is_admin).select(users::id).first(conn).optional()?;
+    Ok(mark.is_some() || admin.is_some())
+}
+
+/// Inside a write: notes that there has been an admin. Returns whether this write is the first to say so.
+pub(crate) fn claim_first_admin(conn: &mut Conn, now: Timestamp) -> Result<bool> {
+    insert_first_admin(conn, now)
 }
 
 /// A page of all accounts, oldest first, plus one more if there is a next page.

@@ -103,6 +103,8 @@ pub(super) fn findings(settings: &Settings, values: &Values, dir: &Path) -> Vec<
     let key_file = token.private_key_file.as_deref();
     all.extend(open_file("token.private_key_file", key_file, dir, ALL_OTHERS).map(Finding::refused));
     all.extend(open_file("server.tls_key", settings.server.tls_key.as_deref(), dir, THE_WORLD));
+    let bootstrap = settings.bootstrap.admin_password_file.as_deref();
+    all.extend(open_file("bootstrap.admin_password_file", bootstrap, dir, THE_WORLD));
     all.extend(open_settings(settings, values, dir));
     if let DatabaseUrl::Sqlite(path) = &settings.database.url {
         all.extend(open_file("database.url", Some(path), dir, THE_WORLD));

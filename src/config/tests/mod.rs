@@ -76,6 +76,7 @@ fn nothing_set_gives_the_defaults() {
         database,
         sessions,
         accounts,
+        bootstrap,
         mail,
         password,
         rate_limit,
@@ -99,6 +100,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!((accounts.signup, accounts.link_base_url), (SignUpMode::Open, None));
     assert!(!accounts.neutral_signup && !accounts.require_verified_email);
     assert_eq!((accounts.verification_ttl_seconds, accounts.invitation_ttl_seconds), (86_400, 604_800));
+    assert_eq!((bootstrap.admin_email, bootstrap.admin_password_file), (None, None));
     assert!(mail.smtp_url.is_none() && mail.from.is_none() && mail.ehlo_name.is_none());
     assert_eq!((mail.timeout_seconds, mail.max_per_hour), (30, 1000));
     assert_eq!((mail.outbox_dir.to_str(), mail.templates_dir), (Some("outbox"), None));

@@ -56,6 +56,8 @@ fn an_empty_value_unsets_an_optional_key_and_is_a_fault_elsewhere() {
         "token.private_key_file",
         "token.key_encryption_secret",
         "accounts.link_base_url",
+        "bootstrap.admin_email",
+        "bootstrap.admin_password_file",
         "mail.smtp_url",
         "mail.username",
         "mail.password_file",

@@ -2,11 +2,12 @@
 
 use secrecy::ExposeSecret;
 
-use super::account::{Account, find_account, parse_account};
-use super::{CommandError, open_accounts, print};
+use super::named::Named;
 use crate::accounts::Email;
 use crate::accounts::store::find_id_by_email_key;
 use crate::audit::{EventType, NewEvent, Source, insert_event};
+use crate::cli::account::find_account;
+use crate::cli::{CommandError, open_accounts, print};
 use crate::config::{Settings, SignUpMode};
 use crate::db::Timestamp;
 use crate::one_time_tokens::links::Links;
@@ -20,10 +21,9 @@ const MAX_TTL_SECONDS: u64 = 30 * 86_400;
 Examples:
   keyfob user reset-link mia@example.com
   keyfob user reset-link 17 --ttl 24h")]
-pub(super) struct ResetLink {
-    /// The e-mail address or id of the account
-    #[arg(value_name = "EMAIL|ID", value_parser = parse_account)]
-    account: Account,
+pub(in crate::cli) struct ResetLink {
+    #[command(flatten)]
+    named: Named,
     /// How long the link works: a number with s, m, h or d, at most 30d; 30m if absent
     #[arg(long, value_parser = parse_ttl)]
     ttl: Option<u64>,
@@ -34,7 +34,7 @@ pub(super) struct ResetLink {
 Examples:
   keyfob user invite mia@example.com
   keyfob user invite mia@example.com --ttl 14d")]
-pub(super) struct Invite {
+pub(in crate::cli) struct Invite {
     /// The e-mail address of the new account
     email: Email,
     /// How long the link works: a number with s, m, h or d, at most 30d; accounts.invitation_ttl_seconds if absent
@@ -42,9 +42,9 @@ pub(super) struct Invite {
     ttl: Option<u64>,
 }
 
-pub(super) async fn reset_link(settings: &Settings, ResetLink { account, ttl }: ResetLink) -> Result<(), CommandError> {
+pub(super) async fn reset_link(settings: &Settings, ResetLink { named, ttl }: ResetLink) -> Result<(), CommandError> {
     let db = open_accounts(settings).await?;
-    let user = find_account(&db, account).await?;
+    let user = find_account(&db, named.account).await?;
     let (ttl, now) = (ttl.unwrap_or(RESET_TTL_SECONDS), Timestamp::now());
     let event = NewEvent::new(EventType::ResetLinkMade, &Source::command_line(), now).of(user.id);
     let made = db.write(move |conn| {
