@@ -34,8 +34,8 @@ use serde_json::{Value, json};
 use support::{Answer, Client, Home, PASSWORD, now_seconds, until};
 
 /// The tables that grow.
-const TABLES: [&str; 7] =
-    ["users", "posts", "sessions", "revocations", "events", "one_time_tokens", "local_mail_outbox"];
+const TABLES: [&str; 8] =
+    ["users", "posts", "sessions", "revocations", "events", "one_time_tokens", "pending_signups", "local_mail_outbox"];
 const KINDS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 
 /// An index, by what `PostgreSQL` and `SQLite` call it.
@@ -64,6 +64,10 @@ const EVENTS_AT: Index = ("events_at on events", "INDEX events_at");
 const TOKENS_HASH: Index = ("one_time_tokens_hash_key", "INDEX sqlite_autoindex_one_time_tokens_1");
 const TOKENS_USER: Index = ("one_time_tokens_user_id", "INDEX one_time_tokens_user_id");
 const TOKENS_OVER: Index = ("one_time_tokens_expires_at", "INDEX one_time_tokens_expires_at");
+const SIGN_UPS_ID: Index = ("pending_signups_pkey", "pending_signups USING INTEGER PRIMARY KEY");
+const SIGN_UPS_ADDRESS: Index = ("pending_signups_email_key", "INDEX pending_signups_email_key");
+const SIGN_UPS_NETWORK: Index = ("pending_signups_network", "INDEX pending_signups_network");
+const SIGN_UPS_OVER: Index = ("pending_signups_expires_at", "INDEX pending_signups_expires_at");
 const MAILS_ID: Index = ("local_mail_outbox_pkey", "local_mail_outbox USING INTEGER PRIMARY KEY");
 const MAILS_DUE: Index = ("mail_outbox_due", "INDEX mail_outbox_due");
 const MAILS_SINCE: Index = ("mail_outbox_waits_since", "INDEX mail_outbox_waits_since");
@@ -113,18 +117,18 @@ impl Service {
         settings.password.bcrypt_cost = 4;
         settings.mail.outbox_dir = outbox;
         settings.mail.max_per_hour = MAILS_AN_HOUR;
-        let (address, listening) = channel();
-        thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let keyfob = Keyfob::open(settings).await.expect("a database");
-                let server = HttpServer::new(move || App::new().configure(|cfg| keyfob.configure(cfg)));
-                let server = server.workers(1).disable_signals().bind("127.0.0.1:0").expect("a port");
-                address.send(server.addrs()[0]).expect("somebody waits");
-                server.run().await
-            })
-        });
-        let address = listening.recv_timeout(Duration::from_secs(60)).expect("the service starts");
-        Self { home, client: Client::new(&address.to_string()) }
+        Self { client: serve(settings), home }
+    }
+
+    /// One more service on the database, at which sign-ups wait for their address to be proven.
+    fn neutral(&self) -> Client {
+        let mut settings = Settings::load().expect("the defaults");
+        settings.database.url = self.home.database.url().parse().expect("a URL");
+        settings.password.bcrypt_cost = 4;
+        settings.mail.outbox_dir = self.home.folder().join("outbox");
+        settings.mail.max_per_hour = 1;
+        settings.accounts.neutral_signup = true;
+        serve(settings)
     }
 
     /// Runs a request, and checks what was sent for it: all of it, and that each of these indices was used.
@@ -154,6 +158,22 @@ impl Service {
     }
 }
 
+/// A service in this process.
+fn serve(settings: Settings) -> Client {
+    let (address, listening) = channel();
+    thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let keyfob = Keyfob::open(settings).await.expect("a database");
+            let server = HttpServer::new(move || App::new().configure(|cfg| keyfob.configure(cfg)));
+            let server = server.workers(1).disable_signals().bind("127.0.0.1:0").expect("a port");
+            address.send(server.addrs()[0]).expect("somebody waits");
+            server.run().await
+        })
+    });
+    let address = listening.recv_timeout(Duration::from_secs(60)).expect("the service starts");
+    Client::new(&address.to_string())
+}
+
 /// Sessions, revocations, events and one-time tokens, a few of which are over, and one admin; then the statistics that
 /// `PostgreSQL` would soon gather by itself.
 fn fill(home: &Home) {
@@ -181,6 +201,11 @@ fn fill(home: &Home) {
     home.database.execute(&format!(
         "INSERT INTO one_time_tokens (purpose, user_id, hash, email, credential_epoch, created_at, expires_at) \
          SELECT 'email_verification', author_id, {hash}, 'x@example.com', 0, {now}, {} FROM posts",
+        over("id")
+    ));
+    home.database.execute(&format!(
+        "INSERT INTO pending_signups (email, email_key, password_hash, network, created_at, expires_at) \
+         SELECT 'w' || id || '@example.com', 'w' || id || '@example.com', 'hash', '192.0.2.' || id % 250, {now}, {} FROM posts",
         over("id")
     ));
     fill_outbox(home, now, later);
@@ -310,6 +335,7 @@ fn no_statement_of_a_request_reads_a_whole_table() {
     accounts(&service);
     administration(&service);
     mails(&service);
+    sign_ups(&service);
     a_statement_without_an_index_is_noticed(&service);
 }
 
@@ -326,7 +352,11 @@ fn work_of_the_background(service: &Service) {
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
     let others =
+<<<<<<< HEAD
         [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, USERS_LEAVING, EVENTS_AT, TOKENS_OVER];
+=======
+        [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT, TOKENS_OVER, SIGN_UPS_OVER];
+>>>>>>> origin/main
     let mails = [MAILS_DUE, MAILS_SINCE, MAILS_ENDED, MAILS_ID];
     let indices = [&sessions[..], &others, &mails].concat();
     service.explain("background", &statements, &indices);
@@ -488,6 +518,26 @@ fn mails(service: &Service) {
     let mut statements = sent();
     statements.retain(|text| !text.starts_with("UPDATE local_mail_outbox SET ended_at"));
     service.explain("sending", &statements, &indices);
+}
+
+/// Sign-ups that wait.
+#[track_caller]
+fn sign_ups(service: &Service) {
+    let client = service.neutral();
+    let account = json!({"email": "waiting@example.com", "password": PASSWORD});
+    let indices = [SIGN_UPS_ADDRESS, SIGN_UPS_NETWORK];
+    service.check("neutral sign-up", 202, &indices, |_| client.post("/signup", account.clone()));
+    let token = format!("kfn_{:A>43}", "");
+    let hash = service.home.database.bytes(digest(&SHA256, token.as_bytes()).as_ref());
+    // As its mail would have it.
+    service.home.database.execute(&format!(
+        "INSERT INTO one_time_tokens (purpose, hash, email, credential_epoch, created_at, expires_at, pending_signup_id) \
+         SELECT 'sign_up', {hash}, email, 0, created_at, expires_at, id FROM pending_signups \
+         WHERE id = (SELECT MAX(id) FROM pending_signups)"
+    ));
+    let indices = [TOKENS_HASH, SIGN_UPS_ADDRESS, SIGN_UPS_ID];
+    let confirm = |_: &Client| client.post("/signup/confirm", json!({ "token": token }));
+    service.check("confirmation of a sign-up", 201, &indices, confirm);
 }
 
 #[track_caller]

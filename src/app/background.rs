@@ -139,6 +139,7 @@ async fn keep_up(Work { db, sessions, attempts, passwords, audit, mailer }: &Wor
                 attempt(what, delete_old_events(db, audit, now)).await,
                 attempt("could not delete accounts", leaving::delete_due(db, now)).await,
                 attempt(what, one_time_tokens::delete_expired(db, now)).await,
+                attempt(what, one_time_tokens::sign_up::delete_expired(db, now)).await,
                 attempt(what, mailer.sweep(now)).await,
             ];
             if !swept.contains(&Some(true)) {

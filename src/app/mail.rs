@@ -32,6 +32,8 @@ fn composer(kind: Kind) -> Compose {
         Kind::PasswordReset => mails::compose_reset,
         Kind::EmailVerification => mails::compose_verification,
         Kind::PasswordChanged | Kind::PasswordResetDone => to_owner,
+        Kind::SignUp => me::compose_sign_up,
+        Kind::SignUpTaken => me::compose_taken,
         Kind::EmailChange => me::compose_change,
         Kind::EmailChangeAsked => me::compose_asked,
         Kind::EmailChanged => mails::compose_changed,

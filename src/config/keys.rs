@@ -35,6 +35,8 @@ pub(super) const KEYS: &[&str] = &[
     "token.builtin_client",
     "sessions.max_per_account",
     "accounts.signup",
+    "accounts.neutral_signup",
+    "accounts.require_verified_email",
     "accounts.link_base_url",
     "accounts.verification_ttl_seconds",
     "accounts.invitation_ttl_seconds",

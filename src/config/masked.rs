@@ -85,6 +85,8 @@ fn token(toml: &mut Toml, token: &TokenSettings) {
 fn accounts(toml: &mut Toml, accounts: &AccountSettings) {
     toml.section("accounts");
     toml.text("signup", accounts.signup.as_str());
+    toml.plain("neutral_signup", accounts.neutral_signup);
+    toml.plain("require_verified_email", accounts.require_verified_email);
     toml.optional("link_base_url", accounts.link_base_url.as_ref());
     toml.plain("verification_ttl_seconds", accounts.verification_ttl_seconds);
     toml.plain("invitation_ttl_seconds", accounts.invitation_ttl_seconds);

@@ -112,6 +112,8 @@ fn accounts(values: &Values) -> Result<AccountSettings, ConfigError> {
     let link_seconds = 60..=30 * DAY_SECONDS;
     Ok(AccountSettings {
         signup: sign_up_mode(values, "accounts.signup")?,
+        neutral_signup: values.switch("accounts.neutral_signup")?,
+        require_verified_email: values.switch("accounts.require_verified_email")?,
         link_base_url: link_base_url(values, "accounts.link_base_url")?,
         verification_ttl_seconds: values.integer("accounts.verification_ttl_seconds", link_seconds.clone())?,
         invitation_ttl_seconds: values.integer("accounts.invitation_ttl_seconds", link_seconds)?,

@@ -149,6 +149,10 @@ pub struct BootstrapSettings {
 pub struct AccountSettings {
     /// Who may sign up.
     pub signup: SignUpMode,
+    /// Whether `POST /signup` answers the same for every address. The address is then proven first, too.
+    pub neutral_signup: bool,
+    /// Whether an account is created only once its address is proven, and only verified accounts can log in.
+    pub require_verified_email: bool,
     /// The app whose pages the links open, an HTTP(S) URL like the issuer; unset: the pages of this service.
     pub link_base_url: Option<String>,
     /// Seconds that a link to confirm an address is good, 60 to 2,592,000.
@@ -191,6 +195,14 @@ pub struct Sender {
     pub name: Option<String>,
     /// The e-mail address.
     pub address: String,
+}
+
+impl AccountSettings {
+    /// Whether a sign-up waits until its address is proven.
+    #[must_use]
+    pub fn proves_addresses_first(&self) -> bool {
+        self.neutral_signup || self.require_verified_email
+    }
 }
 
 /// Which passwords may be chosen, and the cost of hashing one.

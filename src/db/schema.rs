@@ -96,6 +96,20 @@ diesel::table! {
         credential_epoch -> BigInt,
         created_at -> BigInt,
         expires_at -> BigInt,
+        pending_signup_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    pending_signups (id) {
+        id -> BigInt,
+        email -> Text,
+        email_key -> Text,
+        password_hash -> Text,
+        full_name -> Nullable<Text>,
+        network -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
     }
 }
 
@@ -180,6 +194,7 @@ diesel::table! {
 
 diesel::joinable!(email_keys_due -> users (user_id));
 diesel::joinable!(local_mail_outbox -> users (user_id));
+diesel::joinable!(one_time_tokens -> pending_signups (pending_signup_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
 diesel::joinable!(posts -> users (author_id));
 
@@ -193,6 +208,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     local_mail_outbox,
     local_positions,
     one_time_tokens,
+    pending_signups,
     posts,
     revocations,
     server_secrets,

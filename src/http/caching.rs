@@ -2,8 +2,9 @@
 
 /// The first path segments whose responses, errors included, hold personal data or tokens. They apply whether or not
 /// such a route exists yet.
-const PRIVATE: [&str; 11] = [
+const PRIVATE: [&str; 12] = [
     "login",
+    "signup",
     "revoke",
     "introspect",
     "me",

@@ -17,6 +17,10 @@ pub(crate) enum Kind {
     EmailChangeAsked,
     /// Tells the earlier address that it was changed, with the link that undoes it.
     EmailChanged,
+    /// The link that creates the account of a sign-up. Anybody can ask for it, for any address.
+    SignUp,
+    /// Tells the owner of an account that somebody signed up with its address.
+    SignUpTaken,
 }
 
 /// How many mails of a kind one address gets.
@@ -30,7 +34,7 @@ pub(crate) enum Allowance {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::PasswordReset,
         Self::EmailVerification,
         Self::PasswordChanged,
@@ -38,6 +42,8 @@ impl Kind {
         Self::EmailChange,
         Self::EmailChangeAsked,
         Self::EmailChanged,
+        Self::SignUp,
+        Self::SignUpTaken,
     ];
 
     /// The name in the database, in metrics, and of the templates.
@@ -50,6 +56,8 @@ impl Kind {
             Self::EmailChange => "email_change",
             Self::EmailChangeAsked => "email_change_asked",
             Self::EmailChanged => "email_changed",
+            Self::SignUp => "sign_up",
+            Self::SignUpTaken => "sign_up_taken",
         }
     }
 
@@ -59,17 +67,25 @@ impl Kind {
 
     pub(super) fn allowance(self) -> Allowance {
         match self {
-            Self::PasswordReset | Self::EmailVerification | Self::EmailChange => Allowance::Asked,
+            Self::PasswordReset | Self::EmailVerification | Self::EmailChange | Self::SignUp | Self::SignUpTaken => {
+                Allowance::Asked
+            }
             Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked | Self::EmailChanged => {
                 Allowance::Notice
             }
         }
     }
 
+    /// Most of its mails that an address gets in a day, beside the limits of all kinds.
+    pub(super) fn max_per_day(self) -> usize {
+        // There is nothing to do for the owner: more than one would only annoy.
+        if self == Self::SignUpTaken { 1 } else { usize::MAX }
+    }
+
     /// Whether strangers can queue mails of this kind without end. Then they are dropped while many mails wait.
     pub(super) fn is_anonymous(self) -> bool {
         match self {
-            Self::PasswordReset => true,
+            Self::PasswordReset | Self::SignUp | Self::SignUpTaken => true,
             Self::EmailVerification
             | Self::PasswordChanged
             | Self::PasswordResetDone
@@ -83,22 +99,29 @@ impl Kind {
     pub(super) fn needs_no_content(self) -> bool {
         match self {
             Self::EmailVerification | Self::PasswordChanged | Self::PasswordResetDone => true,
-            Self::PasswordReset | Self::EmailChange | Self::EmailChangeAsked | Self::EmailChanged => false,
+            Self::PasswordReset
+            | Self::EmailChange
+            | Self::EmailChangeAsked
+            | Self::EmailChanged
+            | Self::SignUp
+            | Self::SignUpTaken => false,
         }
     }
 
     /// Whether its mails have a link that acts.
     pub(super) fn has_link(self) -> bool {
         match self {
-            Self::PasswordReset | Self::EmailVerification | Self::EmailChange | Self::EmailChanged => true,
-            Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked => false,
+            Self::PasswordReset | Self::EmailVerification | Self::EmailChange | Self::EmailChanged | Self::SignUp => {
+                true
+            }
+            Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked | Self::SignUpTaken => false,
         }
     }
 
     /// The values, beside the link, that its letters have for the templates, each with a sample.
     pub(super) fn values(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::PasswordReset | Self::EmailVerification | Self::EmailChange => &[],
+            Self::PasswordReset | Self::EmailVerification | Self::EmailChange | Self::SignUp | Self::SignUpTaken => &[],
             Self::PasswordChanged | Self::PasswordResetDone | Self::EmailChangeAsked | Self::EmailChanged => {
                 &[("at", "2026-11-21 20:58 UTC")]
             }

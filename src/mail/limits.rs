@@ -43,9 +43,13 @@ pub(super) fn allows(conn: &mut Conn, recipient: &[u8], kind: Kind, now: Timesta
     let is_of_kind = |name: &str| name == kind.as_str();
     let counted = of_day.iter().filter(|(name, _)| !is_notice || is_of_kind(name));
     let count = |seconds: u64| counted.clone().filter(move |(_, at)| *at > now.minus_seconds(seconds));
+    let of_kind = of_day.iter().filter(|(name, _)| is_of_kind(name)).count();
     let of_minute = count(MINUTE_SECONDS).filter(|(name, _)| is_of_kind(name)).count();
     let is_notice_or_first = is_notice || of_minute < PER_MINUTE;
-    Ok(is_notice_or_first && count(HOUR_SECONDS).count() < PER_HOUR && count(DAY_SECONDS).count() < PER_DAY)
+    Ok(of_kind < kind.max_per_day()
+        && is_notice_or_first
+        && count(HOUR_SECONDS).count() < PER_HOUR
+        && count(DAY_SECONDS).count() < PER_DAY)
 }
 
 /// How many mails may go out now, given how many have in the last hour: notices have a tenth of the hour for themselves.

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use utoipa::ToSchema;
 
-use super::registry::{NewAccount, Registry};
+use super::registry::{NewAccount, Registry, SignedUp};
 use super::sign_up::created;
 use crate::accounts::model::{FullName, User};
 use crate::fields::{Fields, FromFields};
@@ -12,6 +12,18 @@ use crate::http::error::ApiError;
 use crate::http::page::link_page::{Input, LinkPage};
 use crate::one_time_tokens::{OneTimeToken, Purpose};
 use crate::passwords::NewPassword;
+
+/// What a page says if the account is there already.
+pub(super) const ACCOUNT_EXISTS: Option<[[&str; 2]; 2]> = Some([
+    [
+        "You already have an account",
+        "An account with this e-mail address already exists. Log in, or reset its password.",
+    ],
+    [
+        "Sie haben schon ein Konto",
+        "Zu dieser E-Mail-Adresse gibt es bereits ein Konto. Melden Sie sich an oder setzen Sie das Passwort zurück.",
+    ],
+]);
 
 const PAGE: LinkPage = LinkPage {
     is_token: |text| OneTimeToken::is_like(Purpose::Invitation, text),
@@ -46,16 +58,7 @@ const PAGE: LinkPage = LinkPage {
         ["Your account is ready", "Log in with your e-mail address and the password."],
         ["Ihr Konto ist bereit", "Melden Sie sich mit Ihrer E-Mail-Adresse und dem Passwort an."],
     ],
-    taken: Some([
-        [
-            "You already have an account",
-            "An account with this e-mail address already exists. Log in, or reset its password.",
-        ],
-        [
-            "Sie haben schon ein Konto",
-            "Zu dieser E-Mail-Adresse gibt es bereits ein Konto. Melden Sie sich an oder setzen Sie das Passwort zurück.",
-        ],
-    ]),
+    taken: ACCOUNT_EXISTS,
     remedy: [
         "It has been used, has expired, or there is a newer one. Ask for a new invitation.",
         "Er wurde schon benutzt, ist abgelaufen oder es gibt einen neueren. Bitten Sie um eine neue Einladung.",
@@ -109,7 +112,11 @@ pub(super) async fn accept_invitation(
     posted: Posted<InvitedSignUp>,
 ) -> Result<HttpResponse, ApiError> {
     let act = async |InvitedSignUp { token, password, full_name }| {
-        registry.create(NewAccount { email: None, password, full_name, invitation: Some(token) }).await
+        let wanted = NewAccount { email: None, password, full_name, invitation: Some(token) };
+        match registry.create(wanted).await? {
+            SignedUp::Account(row) => Ok(row),
+            SignedUp::Waiting => Err(ApiError::internal("an invitation proves its address")),
+        }
     };
     PAGE.submit(&req, posted, act, created).await
 }

@@ -1,6 +1,7 @@
 //! Sign-up, profiles, and the caller's own account and sessions. One file per use case, with its input and its handler.
 
 mod account;
+mod confirmation;
 mod email;
 mod error;
 pub(crate) mod export;
@@ -27,6 +28,8 @@ type Caller = CurrentUser<scopes::Profile>;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(sign_up::sign_up)
+        .service(confirmation::open_sign_up)
+        .service(confirmation::confirm_sign_up)
         .service(invitation::open_invitation)
         .service(invitation::accept_invitation)
         .service(profile::read_profile)

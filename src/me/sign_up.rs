@@ -8,13 +8,13 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, post};
 use utoipa::ToSchema;
 
-use super::registry::{NewAccount, Registry, SIGN_UP_CLOSED};
+use super::registry::{NewAccount, Registry, SIGN_UP_CLOSED, SignedUp};
 use crate::accounts::model::{Email, FullName, User};
 use crate::accounts::store::UserRow;
 use crate::config::{AccountSettings, SignUpMode};
 use crate::fields::{Fields, FromFields};
 use crate::http::Json;
-use crate::http::answer::json;
+use crate::http::answer::{Accepted, accepted, json};
 use crate::http::body::refuse_announced_size;
 use crate::http::error::ApiError;
 use crate::one_time_tokens::OneTimeToken;
@@ -72,9 +72,11 @@ impl FromRequest for NotClosed {
 /// Sign up
 ///
 /// Creates an account. Log in to it at `/login`. Unless there is an invitation, a mail with a link to confirm the address
-/// goes out.
+/// goes out. If the operator has set `accounts.neutral_signup` or `accounts.require_verified_email`, the account is created
+/// only by the link in the mail; with the former, the response is the same for every address.
 #[utoipa::path(tag = "accounts", responses(
     (status = 201, description = "The new account.", body = User, headers(("Location" = String, description = "`/profile/{id}`"))),
+    (status = 202, description = "The sign-up waits until its address is proven (depends on the settings).", body = Accepted),
     (status = 403, description = "Sign-up is closed, or needs an invitation for this address."),
     (status = 409, description = "An account with this e-mail address already exists."),
     (status = 429, description = "Too many attempts."),
@@ -88,7 +90,9 @@ pub(super) async fn sign_up(_: NotClosed, registry: Registry, body: Json<SignUp>
         Err(ApiError::BadOneTimeToken) if registry.mode() == SignUpMode::Invited => {
             Err(ApiError::Forbidden("Sign-up needs a valid invitation for this address."))
         }
-        row => row.map(created),
+        Ok(SignedUp::Waiting) => Ok(accepted("A mail with the next step is on its way to this address.")),
+        Ok(SignedUp::Account(row)) => Ok(created(row)),
+        Err(error) => Err(error),
     }
 }
 

@@ -16,10 +16,13 @@ use crate::tokens::keys::KeyError;
 
 /// The outcome of a token request that got a token.
 pub(super) const SUCCESS: &str = "success";
+/// What clients are told beside `invalid_grant` if the address has to be verified first.
+const EMAIL_UNVERIFIED: &str = "email_unverified";
 /// Every outcome of a token request: success, and those of [`OAuthError::outcome`].
-pub(crate) const OUTCOMES: [&str; 12] = [
+pub(crate) const OUTCOMES: [&str; 13] = [
     SUCCESS,
     "wrong_credentials",
+    EMAIL_UNVERIFIED,
     "invalid_refresh_token",
     "slow_down",
     "busy",
@@ -44,6 +47,9 @@ pub enum OAuthError {
     /// The account is unknown or disabled, or the password is wrong: 400.
     #[error("Incorrect username or password")]
     WrongCredentials,
+    /// The password is right, but only accounts with a verified address may log in: 400, with a `reason`.
+    #[error("The e-mail address is not verified: a mail with a link is on its way to it")]
+    EmailUnverified,
     /// The refresh token is unknown, used, expired, revoked or another client's: 400.
     #[error("The refresh token is not valid: it was used, has expired, was revoked or belongs to another client")]
     InvalidRefreshToken,
@@ -66,6 +72,7 @@ impl OAuthError {
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
             Self::WrongCredentials => "wrong_credentials",
+            Self::EmailUnverified => EMAIL_UNVERIFIED,
             Self::InvalidRefreshToken => "invalid_refresh_token",
             Self::Failed(Failure::Busy { .. }) => "busy",
             _ => self.code(),
@@ -76,7 +83,7 @@ impl OAuthError {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidClient => "invalid_client",
-            Self::WrongCredentials | Self::InvalidRefreshToken => "invalid_grant",
+            Self::WrongCredentials | Self::EmailUnverified | Self::InvalidRefreshToken => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope(_) => "invalid_scope",
@@ -118,7 +125,11 @@ impl ResponseError for OAuthError {
             response.insert_header((header::WWW_AUTHENTICATE, format!("Basic realm=\"{REALM}\"")));
         }
         let text = self.to_string();
-        response.json(json!({ "error": self.code(), "error_description": text, "detail": text }))
+        let mut body = json!({ "error": self.code(), "error_description": text, "detail": text });
+        if let (Self::EmailUnverified, Some(members)) = (self, body.as_object_mut()) {
+            members.insert("reason".to_owned(), EMAIL_UNVERIFIED.into());
+        }
+        response.json(body)
     }
 }
 
@@ -194,6 +205,7 @@ mod tests {
             OAuthError::InvalidRequest(String::new()),
             OAuthError::InvalidClient,
             OAuthError::WrongCredentials,
+            OAuthError::EmailUnverified,
             OAuthError::InvalidRefreshToken,
             OAuthError::UnauthorizedClient,
             OAuthError::UnsupportedGrantType,

@@ -2,6 +2,10 @@
 
 use std::net::IpAddr;
 
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{Error, FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::TokenAnswer;
@@ -13,8 +17,12 @@ use crate::accounts::store::{self, UserRow};
 use crate::attempts::{Attempt, Attempts};
 use crate::audit::Origin;
 use crate::clients::{Client, Grant};
-use crate::db::{Db, Timestamp};
+use crate::config::AccountSettings;
+use crate::db::{Conn, Db, Id, Timestamp};
 use crate::http::failure::Failure;
+use crate::http::language::language_of;
+use crate::language::Language;
+use crate::mail::{Kind, NewMail, Outbox};
 use crate::passwords::{MAX_COMPARISONS, Passwords, Verified};
 use crate::sessions::Sessions;
 use crate::sessions::begin::LogIn;
@@ -23,14 +31,38 @@ use crate::sessions::refusals::{Reason, Refusal};
 use crate::tokens::scope::{ScopeSet, Scopes};
 
 /// The services that the grants use.
-pub(crate) struct Grants<'a> {
-    pub db: &'a Db,
-    pub sessions: &'a Sessions,
-    pub passwords: &'a Passwords,
-    pub attempts: &'a Attempts,
+pub(crate) struct Grants {
+    pub sessions: Data<Sessions>,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    attempts: Data<Attempts>,
+    accounts: Data<AccountSettings>,
+    outbox: Data<Outbox>,
+    /// For the mails of what a login does.
+    language: Language,
 }
 
-impl Grants<'_> {
+impl FromRequest for Grants {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            Ok(Self {
+                sessions: Data::extract(&req).await?,
+                db: Data::extract(&req).await?,
+                passwords: Data::extract(&req).await?,
+                attempts: Data::extract(&req).await?,
+                accounts: Data::extract(&req).await?,
+                outbox: Data::extract(&req).await?,
+                language: language_of(&req),
+            })
+        })
+    }
+}
+
+impl Grants {
     /// The password grant.
     pub(crate) async fn log_in(
         &self,
@@ -47,7 +79,9 @@ impl Grants<'_> {
         let opened = self.open_session(asked, &client, origin).await;
         match &opened {
             // The password was right.
-            Ok(_) | Err(OAuthError::InvalidScope(_)) => begun.succeeded(Timestamp::now()).await,
+            Ok(_) | Err(OAuthError::InvalidScope(_) | OAuthError::EmailUnverified) => {
+                begun.succeeded(Timestamp::now()).await
+            }
             Err(OAuthError::WrongCredentials) => begun.failed(Timestamp::now()).await,
             Err(_) => drop(begun),
         }
@@ -75,7 +109,7 @@ impl Grants<'_> {
         address: IpAddr,
     ) -> Result<Client, OAuthError> {
         let settings = self.sessions.settings();
-        let client = credentials.authenticate(self.db, settings, self.attempts, address).await?;
+        let client = credentials.authenticate(&self.db, settings, &self.attempts, address).await?;
         let is_open = grant != Grant::Password || settings.password_grant;
         if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
     }
@@ -119,6 +153,12 @@ impl Grants<'_> {
         let user = found.filter(|user| user.may_log_in(now));
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         match (user, self.passwords.verify(password, hash, origin.ip).await?) {
+            (Some(user), Verified::Right { .. }) if self.accounts.require_verified_email && !user.email_verified => {
+                let refusal = Refusal::at_account(user_id, Reason::EmailUnverified, &client.id, origin.clone());
+                self.sessions.note_refusal(refusal, Timestamp::now());
+                self.send_verification(user.id).await?;
+                Err(OAuthError::EmailUnverified)
+            }
             (Some(user), Verified::Right { renewed_hash }) => Ok((user, renewed_hash)),
             _ => {
                 let refusal = Refusal::at_account(user_id, reason, &client.id, origin.clone());
@@ -126,6 +166,19 @@ impl Grants<'_> {
                 Err(OAuthError::WrongCredentials)
             }
         }
+    }
+}
+
+impl Grants {
+    /// Sends the owner of an account, who has just given the right password, a link to verify the address.
+    async fn send_verification(&self, user_id: Id) -> Result<(), OAuthError> {
+        let mail = NewMail::new(Kind::EmailVerification, self.language).of(user_id);
+        let (outbox, now) = (self.outbox.clone(), Timestamp::now());
+        let queue = move |conn: &mut Conn| {
+            // It may have been deleted meanwhile.
+            if store::find_user(conn, user_id)?.is_some() { outbox.queue(conn, &mail, now) } else { Ok(()) }
+        };
+        Ok(self.db.write(queue).await?)
     }
 }
 

@@ -19,7 +19,6 @@ use crate::audit::{Origin, Source};
 use crate::clients::Grant;
 use crate::db::{Db, Timestamp};
 use crate::metrics::{self, Metrics};
-use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 
 // Only for the document; `OAuthForm` reads the requests.
@@ -75,7 +74,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 /// Log in or refresh
 ///
 /// The OAuth2 token endpoint (RFC 6749 §4.3, §6). For first-party apps only: a third-party app must never ask for these
-/// passwords (RFC 9700 §2.4).
+/// passwords (RFC 9700 §2.4). With `accounts.require_verified_email`, the right password of an account whose address is not
+/// verified gets `invalid_grant` with `"reason": "email_unverified"`, and a mail with a link.
 #[utoipa::path(
     tag = "oauth",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
@@ -85,16 +85,13 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
 pub(crate) async fn log_in(
     req: HttpRequest,
     mut form: OAuthForm,
-    db: Data<Db>,
-    sessions: Data<Sessions>,
-    passwords: Data<Passwords>,
-    attempts: Data<Attempts>,
+    grants: Grants,
     origin: Origin,
 ) -> Result<HttpResponse, OAuthError> {
-    let grants = Grants { db: &db, sessions: &sessions, passwords: &passwords, attempts: &attempts };
     let counted = req.app_data::<Data<Metrics>>().map(|metrics| (metrics, grant_of(&form)));
     let credentials = ClientCredentials::read(&req, &mut form);
-    let asked = credentials.and_then(|credentials| Ok((TokenRequest::read(&mut form, sessions.scopes)?, credentials)));
+    let asked =
+        credentials.and_then(|credentials| Ok((TokenRequest::read(&mut form, grants.sessions.scopes)?, credentials)));
     let answer = match asked {
         Ok((TokenRequest::Password(asked), credentials)) => grants.log_in(asked, credentials, origin).await,
         Ok((TokenRequest::RefreshToken(asked), credentials)) => grants.refresh(asked, credentials, origin).await,

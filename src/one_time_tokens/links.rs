@@ -35,6 +35,8 @@ impl Links {
             (Base::Issuer(base), Purpose::EmailVerification) => format!("{base}/email-verification/confirm"),
             (Base::App(base), Purpose::PasswordReset) => format!("{base}/password-reset"),
             (Base::App(base), Purpose::EmailVerification) => format!("{base}/email-verification"),
+            (Base::Issuer(base), Purpose::SignUp) => format!("{base}/signup/confirm"),
+            (Base::App(base), Purpose::SignUp) => format!("{base}/signup"),
             (Base::Issuer(base), Purpose::EmailChange) => format!("{base}/email-change/confirm"),
             (Base::Issuer(base), Purpose::EmailChangeUndo) => format!("{base}/email-change/undo"),
             (Base::App(base), Purpose::EmailChange) => format!("{base}/email-change"),

@@ -12,11 +12,12 @@
 //! ```
 //!
 //! [`find_account`] looks at one without using it, and [`use_for_account`] uses it, inside the write with its effect.
-//! [`email_change`] has the tokens that give an account another address.
+//! [`email_change`] has the tokens that give an account another address, [`sign_up`] those that create one.
 
 pub(crate) mod email_change;
 pub(crate) mod links;
 mod model;
+pub(crate) mod sign_up;
 mod store;
 
 use crate::accounts::Email;

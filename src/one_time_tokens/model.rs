@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     EmailVerification,
     /// To create an account: the only purpose that has none yet.
     Invitation,
+    /// To create the account of a sign-up, whose address it proves.
+    SignUp,
     /// To give an account the address that the token was sent to.
     EmailChange,
     /// To give an account its earlier address back, which the token was sent to.
@@ -34,6 +36,7 @@ impl Purpose {
             Self::PasswordReset => "password_reset",
             Self::EmailVerification => "email_verification",
             Self::Invitation => "invitation",
+            Self::SignUp => "sign_up",
             Self::EmailChange => "email_change",
             Self::EmailChangeUndo => "email_change_undo",
         }
@@ -45,6 +48,7 @@ impl Purpose {
             Self::PasswordReset => "kfp_",
             Self::EmailVerification => "kfv_",
             Self::Invitation => "kfi_",
+            Self::SignUp => "kfn_",
             Self::EmailChange => "kfe_",
             Self::EmailChangeUndo => "kfu_",
         }

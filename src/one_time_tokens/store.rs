@@ -27,6 +27,7 @@ pub(super) struct TokenRow {
     pub credential_epoch: i64,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    pub pending_signup_id: Option<Id>,
 }
 
 impl TokenRow {
@@ -47,6 +48,7 @@ pub(super) struct NewToken {
     credential_epoch: i64,
     created_at: Timestamp,
     expires_at: Timestamp,
+    pending_signup_id: Option<Id>,
 }
 
 impl NewToken {
@@ -61,7 +63,19 @@ impl NewToken {
             Holder::Account { user_id, epoch } => (Some(user_id), epoch),
             Holder::Invited => (None, 0),
         };
-        Self { purpose, user_id, hash, email, credential_epoch, created_at, expires_at }
+        let pending_signup_id = None;
+        Self { purpose, user_id, hash, email, credential_epoch, created_at, expires_at, pending_signup_id }
+    }
+
+    /// A token that proves the address of a sign-up.
+    pub(super) fn of_sign_up(
+        purpose: &'static str,
+        hash: Vec<u8>,
+        id: Id,
+        email: String,
+        life: (Timestamp, Timestamp),
+    ) -> Self {
+        Self { pending_signup_id: Some(id), ..Self::new(purpose, hash, Holder::Invited, email, life) }
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) enum Reason {
     WrongPassword,
     UnknownAccount,
     Disabled,
+    EmailUnverified,
     TooManyAttempts,
     /// Any of these: there are too many to list each sort.
     Various,
@@ -40,6 +41,7 @@ impl Reason {
             Self::WrongPassword => "wrong_password",
             Self::UnknownAccount => "unknown_account",
             Self::Disabled => "disabled",
+            Self::EmailUnverified => "email_unverified",
             Self::TooManyAttempts => "too_many_attempts",
             Self::Various => "various",
         }

@@ -65,8 +65,9 @@ fn a_second_mark_or_one_of_another_encoding_is_400() {
 }
 
 /// The routes with a body that need no credentials.
-const OPEN_ROUTES: [&str; 7] = [
+const OPEN_ROUTES: [&str; 8] = [
     "/signup",
+    "/signup/confirm",
     "/invitation",
     "/password-reset",
     "/password-reset/confirm",

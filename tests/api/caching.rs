@@ -6,8 +6,9 @@ use crate::docs::{concrete, document, operations};
 use crate::support::{PASSWORD, Server};
 
 /// Paths whose answers hold personal data or tokens.
-const PRIVATE: [&str; 11] = [
+const PRIVATE: [&str; 12] = [
     "login",
+    "signup",
     "revoke",
     "introspect",
     "me",

@@ -1,11 +1,13 @@
 //! What the `OpenAPI` document says of bodies, held against real requests and answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::docs::{concrete, document, examples, follow, operations};
-use crate::support::{Actor, Answer, Client, PASSWORD, Server};
+use crate::sign_up_modes::newest_token;
+use crate::support::{Actor, Answer, Client, Home, PASSWORD, Server};
 
 /// Sends what has the fault of an example: no fields, a number where a text belongs, nonsense in the path or the query.
 fn send_faulty(client: &Client, method: &str, path: &str, fault: &Value) -> Answer {
@@ -133,6 +135,7 @@ fn answers(server: &Server) -> Vec<(&'static str, &'static str, Answer)> {
         ("POST", "/revoke", server.request("POST", "/revoke").form(&[("token", "x")]).send()),
     ];
     answers.extend(links(server));
+    answers.extend(waiting(server));
     answers.extend(administration(server));
     for path in ["/healthz", "/readyz", "/openapi.json", "/postman.json"] {
         answers.push(("GET", path, server.get(path)));
@@ -155,6 +158,15 @@ fn links(server: &Server) -> [(&'static str, &'static str, Answer); 3] {
         ("POST", "/invitation", server.post("/invitation", invited)),
         ("POST", "/users/{id}/reset-link", root.post("/users/1/reset-link", json!({}))),
     ]
+}
+
+/// A sign-up whose address is proven before there is an account.
+fn waiting(server: &Server) -> [(&'static str, &'static str, Answer); 2] {
+    let settings = [("accounts.neutral_signup", "true"), ("database.url", &server.home.database.url())];
+    let neutral = Server::at(Arc::new(Home::with(&settings)));
+    let waits = neutral.post("/signup", json!({"email": "w@example.com", "password": PASSWORD}));
+    let token = newest_token(server);
+    [("POST", "/signup", waits), ("POST", "/signup/confirm", neutral.post("/signup/confirm", json!({"token": token})))]
 }
 
 /// Accounts as an admin sees and changes them.

@@ -31,7 +31,11 @@ mod doctor;
 mod document;
 mod email_change;
 mod emails;
+<<<<<<< HEAD
 mod export;
+=======
+mod existence;
+>>>>>>> origin/main
 mod house;
 mod hygiene;
 mod invitations;
@@ -67,6 +71,7 @@ mod root_path;
 mod secrets;
 mod settings;
 mod shell;
+mod sign_up_modes;
 mod signup;
 mod standard_input;
 mod tls;

@@ -11,6 +11,7 @@ const LINKS = [
   { path: '/email-verification/confirm', token: `kfv_${'A'.repeat(43)}`, heading: /Confirm/, german: /Bestätigen Sie/ },
   { path: '/email-change/confirm', token: `kfe_${'A'.repeat(43)}`, heading: /Use this address/, german: /Diese Adresse für Ihr Konto/ },
   { path: '/email-change/undo', token: `kfu_${'A'.repeat(43)}`, heading: /Undo the change/, german: /rückgängig machen/ },
+  { path: '/signup/confirm', token: `kfn_${'A'.repeat(43)}`, heading: /Confirm your sign-up/, german: /Bestätigen Sie Ihre Registrierung/ },
   { path: '/invitation', token: `kfi_${'A'.repeat(43)}`, heading: /Create your account/, german: /Legen Sie Ihr Konto an/ },
 ];
 

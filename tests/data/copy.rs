@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{Home, PASSWORD, Server, until};
 
 /// Every table with its columns as texts; the second list is of those that hold bytes.
-const TABLES: [(&str, &str, &[&str], &[&str]); 11] = [
+const TABLES: [(&str, &str, &[&str], &[&str]); 12] = [
     (
         "users",
         "id",
@@ -32,9 +32,15 @@ const TABLES: [(&str, &str, &[&str], &[&str]); 11] = [
         &[],
     ),
     (
+        "pending_signups",
+        "id",
+        &["email", "email_key", "password_hash", "full_name", "network", "created_at", "expires_at"],
+        &[],
+    ),
+    (
         "one_time_tokens",
         "id",
-        &["purpose", "user_id", "email", "credential_epoch", "created_at", "expires_at"],
+        &["purpose", "user_id", "email", "credential_epoch", "created_at", "expires_at", "pending_signup_id"],
         &["hash"],
     ),
     ("deleted_users", "id", &["id"], &[]),
@@ -119,6 +125,15 @@ fn lived_in() -> Server {
     server.home.run(&["key", "rotate"], "").expect_success();
     server.home.run(&["user", "reset-link", "bob@example.com"], "").expect_success();
     server.home.run(&["user", "invite", "zoe@example.com"], "").expect_success();
+    let mut conn = SqliteConnection::establish(&path_of(&server.home).to_string_lossy()).expect("the file opens");
+    for statement in [
+        "PRAGMA busy_timeout = 20000",
+        "INSERT INTO pending_signups VALUES (7, 'kim@example.com', 'kim@example.com', 'hash', NULL, '127.0.0.1', 1, 4102444800000)",
+        "INSERT INTO one_time_tokens (purpose, hash, email, credential_epoch, created_at, expires_at, pending_signup_id) \
+         VALUES ('sign_up', X'07', 'kim@example.com', 0, 1, 4102444800000, 7)",
+    ] {
+        sql_query(statement).execute(&mut conn).expect("the statement");
+    }
     server.admin("root@example.com");
     server
 }

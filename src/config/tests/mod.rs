@@ -98,6 +98,7 @@ fn nothing_set_gives_the_defaults() {
 
     assert_eq!(sessions.max_per_account, 200);
     assert_eq!((accounts.signup, accounts.link_base_url), (SignUpMode::Open, None));
+    assert!(!accounts.neutral_signup && !accounts.require_verified_email);
     assert_eq!((accounts.verification_ttl_seconds, accounts.invitation_ttl_seconds), (86_400, 604_800));
     assert_eq!(accounts.delete_grace_days, 0);
     assert_eq!((bootstrap.admin_email, bootstrap.admin_password_file), (None, None));

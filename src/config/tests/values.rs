@@ -211,6 +211,17 @@ fn sign_up_is_open_invited_or_closed() {
 }
 
 #[test]
+fn an_address_is_proven_first_if_sign_up_is_neutral_or_accounts_must_be_verified() {
+    for name in ["NEUTRAL_SIGNUP", "REQUIRE_VERIFIED_EMAIL"] {
+        let name = format!("KEYFOB__ACCOUNTS__{name}");
+        assert!(with_env(&[(&name, "true")]).accounts.proves_addresses_first());
+        assert!(!with_env(&[(&name, "false")]).accounts.proves_addresses_first());
+        let line = line(&[(&name, "maybe")]);
+        assert!(line.starts_with("accounts.") && line.contains("`maybe`"), "{line}");
+    }
+}
+
+#[test]
 fn revocation_fail_is_open_or_closed() {
     let settings = with_env(&[("KEYFOB__TOKEN__REVOCATION_FAIL", "closed")]);
     assert_eq!(settings.token.revocation_fail, RevocationFail::Closed);

@@ -118,6 +118,7 @@ fn variables(base_url: &str) -> Value {
         ("session_id", "1"),
         ("reset_token", ""),
         ("verification_token", ""),
+        ("sign_up_token", ""),
         ("invitation_token", ""),
         ("email_change_token", ""),
         ("email_undo_token", ""),

@@ -133,6 +133,7 @@ pub(super) fn token_variable(route: &Route<'_>) -> Option<&'static str> {
     match route.id() {
         "confirm_password_reset" => Some("reset_token"),
         "confirm_email_verification" => Some("verification_token"),
+        "confirm_sign_up" => Some("sign_up_token"),
         "accept_invitation" => Some("invitation_token"),
         "confirm_email_change" => Some("email_change_token"),
         "undo_email_change" => Some("email_undo_token"),

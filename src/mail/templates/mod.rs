@@ -16,7 +16,7 @@ const LAYOUT: &str = "layout.html";
 const SUBJECT: &str = "Subject:";
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 29] = [
+const BUILT_IN: [(&str, &str); 37] = [
     (LAYOUT, include_str!("layout.html")),
     ("en/password_reset.txt", include_str!("en/password_reset.txt")),
     ("en/password_reset.html", include_str!("en/password_reset.html")),
@@ -32,6 +32,10 @@ const BUILT_IN: [(&str, &str); 29] = [
     ("en/email_change_asked.html", include_str!("en/email_change_asked.html")),
     ("en/email_changed.txt", include_str!("en/email_changed.txt")),
     ("en/email_changed.html", include_str!("en/email_changed.html")),
+    ("en/sign_up.txt", include_str!("en/sign_up.txt")),
+    ("en/sign_up.html", include_str!("en/sign_up.html")),
+    ("en/sign_up_taken.txt", include_str!("en/sign_up_taken.txt")),
+    ("en/sign_up_taken.html", include_str!("en/sign_up_taken.html")),
     ("de/password_reset.txt", include_str!("de/password_reset.txt")),
     ("de/password_reset.html", include_str!("de/password_reset.html")),
     ("de/email_verification.txt", include_str!("de/email_verification.txt")),
@@ -46,6 +50,10 @@ const BUILT_IN: [(&str, &str); 29] = [
     ("de/email_change_asked.html", include_str!("de/email_change_asked.html")),
     ("de/email_changed.txt", include_str!("de/email_changed.txt")),
     ("de/email_changed.html", include_str!("de/email_changed.html")),
+    ("de/sign_up.txt", include_str!("de/sign_up.txt")),
+    ("de/sign_up.html", include_str!("de/sign_up.html")),
+    ("de/sign_up_taken.txt", include_str!("de/sign_up_taken.txt")),
+    ("de/sign_up_taken.html", include_str!("de/sign_up_taken.html")),
 ];
 
 /// The templates, each of which has been rendered once.
