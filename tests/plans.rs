@@ -351,12 +351,16 @@ fn work_of_the_background(service: &Service) {
     let start = statements.iter().position(|text| text.contains("revocations")).expect("they are read");
     statements.remove(start);
     let sessions = [SESSIONS_OVER, SESSIONS_IDLE, SESSIONS_ID];
-    let others =
-<<<<<<< HEAD
-        [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, USERS_LEAVING, EVENTS_AT, TOKENS_OVER];
-=======
-        [REVOCATIONS_SINCE, REVOCATIONS_OVER, REVOCATIONS_ID, USERS_HASHES, EVENTS_AT, TOKENS_OVER, SIGN_UPS_OVER];
->>>>>>> origin/main
+    let others = [
+        REVOCATIONS_SINCE,
+        REVOCATIONS_OVER,
+        REVOCATIONS_ID,
+        USERS_HASHES,
+        USERS_LEAVING,
+        EVENTS_AT,
+        TOKENS_OVER,
+        SIGN_UPS_OVER,
+    ];
     let mails = [MAILS_DUE, MAILS_SINCE, MAILS_ENDED, MAILS_ID];
     let indices = [&sessions[..], &others, &mails].concat();
     service.explain("background", &statements, &indices);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Actor, Answer, SCOPES, Server, header_names};
 
 /// What stands in the contract: method, path, statuses that a client can meet.
-const OPERATIONS: [(&str, &str, &[u16]); 35] = [
+const OPERATIONS: [(&str, &str, &[u16]); 36] = [
     ("post", "/login", &[200, 400, 401, 408, 413, 429, 431, 503]),
     ("post", "/signup/confirm", &[201, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),
     ("post", "/signup", &[201, 202, 400, 403, 408, 409, 413, 415, 422, 429, 431, 503]),

@@ -31,11 +31,8 @@ mod doctor;
 mod document;
 mod email_change;
 mod emails;
-<<<<<<< HEAD
-mod export;
-=======
 mod existence;
->>>>>>> origin/main
+mod export;
 mod house;
 mod hygiene;
 mod invitations;
