@@ -114,7 +114,7 @@ impl Grants {
         if is_open && client.allows(grant) { Ok(client) } else { Err(OAuthError::UnauthorizedClient) }
     }
 
-    /// Compares the password and begins a session. If the hash was replaced meanwhile, compares again: the password is
+    /// Compares the password and begins a session. If the account has changed meanwhile, compares again: the password is
     /// still right if another login renewed the hash, but not if the owner changed the password.
     async fn open_session(
         &self,
@@ -131,7 +131,7 @@ impl Grants {
                 return Ok(session);
             }
         }
-        Err(Failure::Unavailable("the password hash kept changing".into()).into())
+        Err(Failure::Unavailable("the account kept changing".into()).into())
     }
 
     /// Unknown, wrong and disabled: the same lookup, the same work, the same response. Noting a refusal takes about the

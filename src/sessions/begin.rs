@@ -30,9 +30,15 @@ pub(crate) struct LogIn {
 
 /// The outcome of a login inside the transaction.
 enum Outcome {
-    Opened { id: Id, scope: ScopeSet, client: Client, ended: Vec<Ended> },
+    Opened {
+        id: Id,
+        scope: ScopeSet,
+        client: Client,
+        ended: Vec<Ended>,
+    },
     Refused(SessionError),
-    HashReplaced,
+    /// The account is no longer what the login was admitted to.
+    Changed,
 }
 
 /// The terms of a new session.
@@ -45,8 +51,8 @@ struct Terms {
 }
 
 impl Sessions {
-    /// Begins a session, for which [`Sessions::issue`] issues tokens. `None`: the account has another hash by now, and the
-    /// password must be compared with that one.
+    /// Begins a session, for which [`Sessions::issue`] issues tokens. `None`: the account has another hash by now, or its
+    /// address has been verified or is no longer, and the login must be checked against that.
     pub(crate) async fn open(
         &self,
         log_in: LogIn,
@@ -69,7 +75,7 @@ impl Sessions {
                 Ok(Some(LiveSession { user_id, client, token, scope, written_at: now }))
             }
             Outcome::Refused(error) => Err(error),
-            Outcome::HashReplaced => Ok(None),
+            Outcome::Changed => Ok(None),
         }
     }
 }
@@ -86,8 +92,8 @@ fn open_in(
     let Some(user) = accounts::find_user(conn, user_id)?.filter(|user| user.may_log_in(now)) else {
         return Ok(Outcome::Refused(SessionError::NoAccount));
     };
-    if user.password_hash != log_in.user.password_hash {
-        return Ok(Outcome::HashReplaced);
+    if user.password_hash != log_in.user.password_hash || user.email_verified != log_in.user.email_verified {
+        return Ok(Outcome::Changed);
     }
     let client = match client.look_again(conn, Grant::Password)? {
         Ok(client) => client,

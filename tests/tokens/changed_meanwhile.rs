@@ -19,14 +19,19 @@ struct Slow {
 
 impl Slow {
     fn start() -> Self {
-        Self::on(Server::with(&[
+        Self::with(&[])
+    }
+
+    fn with(settings: &[(&str, &str)]) -> Self {
+        let slow = [
             ("server.metrics_bind", "127.0.0.1:0"),
             // A quarter of a second: five of them are long enough for a change, and do not reach the longest wait even on a
             // machine that is ten times slower.
             ("password.bcrypt_cost", "12"),
             ("password.hash_threads", "1"),
             ("password.max_wait_seconds", "60"),
-        ]))
+        ];
+        Self::on(Server::with(&[&slow, settings].concat()))
     }
 
     fn on(server: Server) -> Self {
@@ -123,6 +128,18 @@ fn an_account_that_is_disabled_while_the_password_is_compared_is_not_let_in() {
         || slow.server.home.database.execute("UPDATE users SET is_active = FALSE"),
     );
     answer.expect_oauth_error(400, "invalid_grant");
+}
+
+#[test]
+fn an_address_that_loses_its_proof_while_the_password_is_compared_is_not_let_in_where_proof_is_required() {
+    let slow = Slow::with(&[("accounts.require_verified_email", "true")]);
+    slow.server.home.run(&["user", "create", "--email", BOB], &format!("{PASSWORD}\n")).expect_success();
+    let set = |is_verified: &str| format!("UPDATE users SET email_verified = {is_verified}");
+    slow.server.home.database.execute(&set("TRUE"));
+    let answer = slow.change_under(|| slow.log_in(PASSWORD), || slow.server.home.database.execute(&set("FALSE")));
+    assert_eq!(answer.expect_oauth_error(400, "invalid_grant")["reason"], "email_unverified");
+    slow.server.home.database.execute(&set("TRUE"));
+    slow.log_in(PASSWORD).expect(200);
 }
 
 #[test]
