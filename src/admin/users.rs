@@ -39,6 +39,8 @@ pub(super) async fn list_users(_admin: Admin, query: Query<UserQuery>, db: Data<
 }
 
 /// Get an account
+///
+/// Any account, whether or not it is active.
 #[utoipa::path(tag = "administration", params(Admin, PathId), responses((status = 200, description = "The account.", body = User)))]
 #[get("/users/{id}")]
 pub(super) async fn read_user(
