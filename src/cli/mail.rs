@@ -7,7 +7,7 @@ use super::{CommandError, print};
 use crate::config::Settings;
 use crate::db::{Conn, Db, Id, StoreError, Timestamp};
 use crate::mail::is_repeatable;
-use crate::mail::store::{MailRow, find_mail, list_mails, update_queued_again};
+use crate::mail::store::{MailRow, list_mails, lock_mail, update_queued_again};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -78,7 +78,7 @@ async fn retry(db: &Db, id: Id) -> Result<(), CommandError> {
 }
 
 fn queue_again(conn: &mut Conn, id: Id, now: Timestamp) -> Result<Result<(), Refusal>, StoreError> {
-    let Some(mail) = find_mail(conn, id)? else { return Ok(Err(Refusal::Unknown)) };
+    let Some(mail) = lock_mail(conn, id)? else { return Ok(Err(Refusal::Unknown)) };
     match state(&mail, now) {
         "sent" => Ok(Err(Refusal::Sent)),
         "sending" => Ok(Err(Refusal::Sending)),

@@ -19,6 +19,8 @@ pub(super) fn write(folder: &Path, kind: Kind, id: Id, bytes: &[u8], now: Timest
     options.write(true).create(true).truncate(true);
     let mut file = private_file(&mut options).open(&unfinished)?;
     file.write_all(bytes)?;
+    // It counts as sent from now on, so it must survive a power cut.
+    file.sync_all()?;
     let path = folder.join(name);
     fs::rename(&unfinished, &path)?;
     Ok(path)

@@ -218,8 +218,13 @@ pub(crate) fn list_of_account(conn: &mut Conn, user_id: Id) -> Result<Vec<MailRo
     Ok(newest.select(query::columns_of::<MailRow>()).load(conn)?)
 }
 
-pub(crate) fn find_mail(conn: &mut Conn, id: Id) -> Result<Option<MailRow>> {
-    query::find(conn, mails::table.find(id).select(query::columns_of::<MailRow>()))
+/// Inside a write: a mail, locked, so that no sender takes it meanwhile.
+pub(crate) fn lock_mail(conn: &mut Conn, id: Id) -> Result<Option<MailRow>> {
+    let mail = mails::table.find(id).select(query::columns_of::<MailRow>());
+    Ok(match conn {
+        Conn::Postgres(conn) => mail.for_update().get_result(conn).optional()?,
+        Conn::Sqlite(conn) => mail.get_result(conn).optional()?,
+    })
 }
 
 /// Makes a mail that is not being sent due at once, as if it had just been queued.
